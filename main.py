@@ -1,0 +1,99 @@
+"""The submission: train() sums up the data, infer() predicts cells that nobody measured.
+
+The platform calls each in a process of its own, and passes arguments by name. Only what train()
+leaves in the model directory (resources/) reaches infer().
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from perturbation.cells import BaseCells, choose_cells, predict_cells
+from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
+from perturbation.dataset import open_dataset
+from perturbation.gene_features import load_gene_features
+from perturbation.model_file import Model, load_model, save_model
+from perturbation.names import check_names
+from perturbation.prediction_file import write_prediction
+from perturbation.predictors import shipped_predictor
+from perturbation.programs import predict_proportions
+from perturbation.summary import summarise
+
+
+def train(data_directory_path: str, model_directory_path: str) -> None:
+    """Read the training cells once and write model.npz.
+
+    Parameters
+    ----------
+    data_directory_path
+        Holds obesity_challenge_1.h5ad, X in log2(1 + counts per 100,000), and
+        program_proportion.csv.
+    model_directory_path
+        resources/; gets model.npz.
+    """
+    # 1. Open the data and check what can be checked before the long read.
+    dataset = open_dataset(data_directory_path)
+
+    # 2. One pass: the mean profile of every knock-out, and some cells of each. The platform
+    # compares with the first 100 rows of the truth: where cells stand by pool, so do ours.
+    among_first = CELLS_PER_PERTURBATION if dataset.has_pools else None
+    summary = summarise(dataset, among_first=among_first)
+
+    # 3. Choose the real cells that every prediction is made of.
+    perturbed = summary.cells[summary.cell_labels != CONTROL_LABEL]
+    base_cells = perturbed[choose_cells(perturbed, CELLS_PER_PERTURBATION)].toarray()
+
+    # 4. Keep what infer() needs.
+    save_model(Model.of(summary, base_cells), model_directory_path)
+
+
+def infer(
+    data_directory_path: str,  # not read: the model holds all that is needed
+    prediction_directory_path: str,
+    prediction_h5ad_file_path: str,
+    program_proportion_csv_file_path: str,
+    model_directory_path: str,
+    predict_perturbations: Sequence[str],
+    genes_to_predict: Sequence[str],
+) -> None:
+    """Write prediction.h5ad and predict_program_proportion.csv.
+
+    Parameters
+    ----------
+    data_directory_path, prediction_directory_path
+        Not used; the platform passes them.
+    prediction_h5ad_file_path
+        Gets 100 cells for each perturbation, float32, log2(1 + counts per 100,000).
+    program_proportion_csv_file_path
+        Gets the columns gene, pre_adipo, adipo, lipo, other.
+    model_directory_path
+        resources/, with model.npz and gene_features.npz.
+    predict_perturbations
+        Knocked-out genes, one answer for each.
+    genes_to_predict
+        Columns of the answer, in this order.
+    """
+    # 1. Load what train() left, and check what is asked.
+    model = load_model(model_directory_path)
+    perturbations = check_names(predict_perturbations, "predict_perturbations")
+    columns = model.columns_of(check_names(genes_to_predict, "genes_to_predict"))
+
+    # 2. Fit the predictor of centroids; this is the part to improve.
+    gene_features = load_gene_features(Path(model_directory_path) / "gene_features.npz")
+    predictor = shipped_predictor().fit(
+        model.centroids, model.n_cells, model.control_centroid, gene_features
+    )
+
+    # 3. Predict: cells with the predicted mean, made while they are written, and proportions.
+    base_cells = BaseCells(model.base_cells[:, columns])
+    cells = predict_cells(predictor, base_cells, columns, perturbations)
+    proportions = predict_proportions(model.proportions, perturbations)
+
+    # 4. Write both files, whole or not at all.
+    write_prediction(
+        prediction_h5ad_file_path,
+        program_proportion_csv_file_path,
+        cells,
+        model.genes[columns],
+        proportions,
+        cells_per_perturbation=len(model.base_cells),
+    )

@@ -1,0 +1,158 @@
+"""A hundred real cells that stand for all, and their shift to any mean."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from scipy import sparse
+
+from perturbation.competition import MMD_BANDWIDTHS
+
+N_KERNEL_GENES = 1000
+"""The platform's panel has 1,000 genes, which behave like variable ones."""
+
+
+class CentroidPredictor(Protocol):
+    """What every rung of predictors.py is, once fitted."""
+
+    def predict(self, perturbations: Sequence[str]) -> np.ndarray:
+        """Return centroids (n_perturbations, n_genes), log2(1 + counts per 100,000)."""
+
+
+def choose_cells(cells: sparse.csr_array, n_chosen: int) -> np.ndarray:
+    """Choose real cells whose distribution is closest to that of all, by kernel herding.
+
+    Greedy herding (Chen, Welling and Smola 2010) under the platform's own MMD kernel on the most
+    variable genes. The order is that of choice, so every prefix is balanced too.
+
+    Parameters
+    ----------
+    cells
+        (n, n_genes) candidates, log2(1 + counts per 100,000).
+    n_chosen
+        How many to choose. Cells repeat only if there are fewer candidates than that.
+
+    Returns
+    -------
+    ndarray (n_chosen,) of row numbers, in the order of choice.
+    """
+    kernel = mmd_kernel(cells[:, most_variable_genes(cells, N_KERNEL_GENES)].toarray())
+    rounds, rest = divmod(n_chosen, len(kernel))
+    return np.concatenate([_herd(kernel, len(kernel))] * rounds + [_herd(kernel, rest)])
+
+
+def most_variable_genes(cells: sparse.csr_array, n_genes: int) -> np.ndarray:
+    """Columns of the `n_genes` largest variances over cells, ascending by column."""
+    n = cells.shape[0]
+    mean = cells.sum(axis=0, dtype=np.float64) / n
+    mean_of_squares = cells.power(2).sum(axis=0, dtype=np.float64) / n
+    return np.sort(np.argsort(mean**2 - mean_of_squares, kind="stable")[:n_genes])
+
+
+def mmd_kernel(cells: np.ndarray) -> np.ndarray:
+    """(n, n) float64: the sum over bandwidths of exp(-squared distance / bandwidth)."""
+    cells = cells.astype(np.float64)
+    squares = np.einsum("ij,ij->i", cells, cells)
+    distances = np.maximum(squares[:, None] + squares - 2 * (cells @ cells.T), 0)
+    return sum(np.exp(-distances / bandwidth) for bandwidth in MMD_BANDWIDTHS)
+
+
+def _herd(kernel: np.ndarray, n_chosen: int) -> np.ndarray:
+    """Rows chosen one by one, each the best addition to those before, none twice."""
+    closeness_to_all = kernel.mean(axis=1)
+    closeness_to_chosen = np.zeros(len(kernel))
+    chosen = []
+    for size in range(1, n_chosen + 1):
+        gain = closeness_to_all - closeness_to_chosen / size
+        gain[chosen] = -np.inf
+        chosen.append(int(np.argmax(gain)))
+        closeness_to_chosen += kernel[chosen[-1]]
+    return np.array(chosen, dtype=np.intp)
+
+
+class BaseCells:
+    """Cells that can be given any non-negative mean, gene by gene.
+
+    Each gene is shifted by one amount t and cut at zero, max(x + t, 0), with t such that the mean
+    is exactly the wanted one. The mean is a piecewise linear function of t, so t is read off the
+    sorted values of the gene and their prefix sums.
+
+    Parameters
+    ----------
+    cells
+        (n_cells, n_genes) non-negative.
+    """
+
+    def __init__(self, cells: np.ndarray) -> None:
+        self.cells = np.ascontiguousarray(cells, dtype=np.float32)
+        descending = -np.sort(-self.cells.astype(np.float64), axis=0)
+        self._sums = np.cumsum(descending, axis=0)
+        k = np.arange(1, len(cells) + 1)[:, None]
+        # Mean when the shift makes the k-th largest value exactly zero; grows with k.
+        self._mean_at_knot = (self._sums - k * descending) / len(cells)
+
+    def with_mean(self, centroid: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the cells shifted so that their mean is `centroid`.
+
+        Parameters
+        ----------
+        centroid
+            (n_genes,) non-negative, log2(1 + counts per 100,000).
+        out
+            (n_cells, n_genes) float32 to write into.
+
+        Returns
+        -------
+        ndarray (n_cells, n_genes) float32, non-negative; its mean is `centroid` to 1e-5.
+        """
+        return np.maximum(np.add(self.cells, self._shift(centroid), out=out), 0, out=out)
+
+    def _shift(self, centroid: np.ndarray) -> np.ndarray:
+        """(n_genes,) float32, the t of each gene."""
+        n_above_zero = self._count_below(centroid)
+        genes = np.arange(len(centroid))
+        sum_above = self._sums[n_above_zero - 1, genes]
+        return ((len(self.cells) * centroid - sum_above) / n_above_zero).astype(np.float32)
+
+    def _count_below(self, centroid: np.ndarray) -> np.ndarray:
+        """How many knots lie below the centroid, at least 1, by bisection in every gene at once."""
+        genes = np.arange(len(centroid))
+        low, high = np.ones(len(genes), np.intp), np.full(len(genes), len(self.cells))
+        while (low < high).any():
+            middle = (low + high + 1) // 2
+            below = self._mean_at_knot[middle - 1, genes] < centroid
+            low, high = np.where(below, middle, low), np.where(below, high, middle - 1)
+        return low
+
+
+def predict_cells(
+    predictor: CentroidPredictor,
+    base_cells: BaseCells,
+    columns: np.ndarray,
+    perturbations: Sequence[str],
+    *,
+    perturbations_per_block: int = 32,
+) -> Iterator[np.ndarray]:
+    """Yield the predicted cells of each perturbation in turn.
+
+    Parameters
+    ----------
+    predictor
+        Anything with `predict(perturbations) -> (n, n_all_genes)` centroids.
+    base_cells
+        (n_cells, n_genes), already cut to `columns`.
+    columns
+        (n_genes,) columns of the centroids that are wanted.
+    perturbations
+        Knocked-out genes.
+    perturbations_per_block
+        Centroids predicted at a time: memory for as many rows of float64.
+
+    Yields
+    ------
+    ndarray (n_cells, n_genes) float32, log2(1 + counts per 100,000).
+    """
+    for start in range(0, len(perturbations), perturbations_per_block):
+        centroids = predictor.predict(perturbations[start : start + perturbations_per_block])
+        for centroid in centroids[:, columns]:
+            yield base_cells.with_mean(centroid)

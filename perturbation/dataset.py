@@ -1,0 +1,173 @@
+"""The competition's data directory, opened and checked once, and read in blocks of cells."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from perturbation.competition import (
+    CONTROL_LABEL,
+    POOL_COLUMN,
+    PROGRAM_FLAGS,
+    PROPORTIONS_FILE,
+    TRAINING_FILE,
+)
+from perturbation.errors import InputError
+from perturbation.matrix import check_matrix, read_blocks
+from perturbation.names import check_names, listed
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The training cells on disk, and what is known about each of them.
+
+    Attributes
+    ----------
+    path
+        The h5ad file; its X holds log2(1 + counts per 100,000), CSR, CSC or dense.
+    genes
+        (n_genes,) names of the columns of X.
+    labels
+        (n_cells,) knocked-out gene of every cell, "NC" for controls.
+    program_flags
+        (n_cells, 4) 0/1, columns pre_adipo, adipo, other, lipo.
+    proportions
+        (n_perturbations + 1, 4) share of cells in each program, index = perturbation, NC included.
+    has_pools
+        Whether obs names the pool of each cell (SampleID). Cells of one pool then stand together.
+    """
+
+    path: Path
+    genes: np.ndarray
+    labels: np.ndarray
+    program_flags: pd.DataFrame
+    proportions: pd.DataFrame
+    has_pools: bool
+
+    def blocks(self, cells_per_block: int) -> Iterator[tuple[slice, slice, sparse.csr_array]]:
+        """Read X once, from first to last; see `matrix.read_blocks`."""
+        return read_blocks(self.path, cells_per_block)
+
+
+def open_dataset(data_directory_path: str | Path) -> Dataset:
+    """Open the training data and check all that can be checked without reading X.
+
+    Parameters
+    ----------
+    data_directory_path
+        Directory with obesity_challenge_1.h5ad and program_proportion.csv.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, unreadable or not in the competition's layout.
+    """
+    path = Path(data_directory_path) / TRAINING_FILE
+    if not path.is_file():
+        raise InputError(
+            f"{path} is missing. Run `crunch download`, or pass the directory that holds it."
+        )
+    try:
+        with h5py.File(path) as file:
+            obs, genes = _annotations(file, path)
+            check_matrix(file, path, (len(obs), len(genes)))
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read as HDF5 ({error}). It may be truncated: download it again."
+        ) from error
+    labels = _labels(obs, path)
+    proportions = _read_proportions(path.with_name(PROPORTIONS_FILE))
+    if missing := sorted(set(labels) - set(proportions.index)):
+        raise InputError(
+            f"{path.with_name(PROPORTIONS_FILE)} has no row for {listed(missing)}, "
+            f"whose cells are in {path.name}. Both must come from one download."
+        )
+    return Dataset(
+        path=path,
+        genes=genes,
+        labels=labels,
+        program_flags=_program_flags(obs, path),
+        proportions=proportions,
+        has_pools=POOL_COLUMN in obs,
+    )
+
+
+def _annotations(file: h5py.File, path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return obs, and the names in var."""
+    if missing := [name for name in ("X", "obs", "var") if name not in file]:
+        raise InputError(f"{path} has no {missing[0]}; expected an h5ad file as anndata writes it.")
+    try:
+        obs, var = ad.io.read_elem(file["obs"]), ad.io.read_elem(file["var"])
+        names = var.index.astype(str)
+    except Exception as error:
+        raise InputError(
+            f"obs or var of {path} cannot be read ({error}). Download it again."
+        ) from error
+    if not names.is_unique:
+        repeated = names[names.duplicated()].unique()
+        raise InputError(
+            f"var of {path} names {len(repeated)} genes twice: {listed(repeated)}. "
+            "Make the names unique, as anndata's var_names_make_unique does."
+        )
+    return obs, names.to_numpy(dtype=str)
+
+
+def _labels(obs: pd.DataFrame, path: Path) -> np.ndarray:
+    if missing := [name for name in ("gene", *PROGRAM_FLAGS) if name not in obs]:
+        raise InputError(
+            f"obs of {path} has no column {listed(missing)}; found {listed(list(obs), 20)}."
+        )
+    if obs["gene"].isna().any():
+        raise InputError(
+            f"obs['gene'] of {path} is empty for {obs['gene'].isna().sum():,} cells; "
+            f"expected a knocked-out gene or '{CONTROL_LABEL}' for each."
+        )
+    labels = obs["gene"].astype(str).to_numpy(dtype=str)
+    found = set(labels)
+    if CONTROL_LABEL not in found:
+        raise InputError(
+            f"{path} has no control cells: obs['gene'] never is '{CONTROL_LABEL}', "
+            f"found {listed(sorted(found))}. Rename the controls' label to '{CONTROL_LABEL}'."
+        )
+    if len(found) < 2:
+        raise InputError(f"{path} has control cells only; expected knock-outs in obs['gene'] too.")
+    return labels
+
+
+def _program_flags(obs: pd.DataFrame, path: Path) -> pd.DataFrame:
+    flags = obs[list(PROGRAM_FLAGS)]
+    if not flags.isin([0, 1]).to_numpy().all():
+        raise InputError(
+            f"obs of {path} must hold 0 or 1 in {', '.join(PROGRAM_FLAGS)}; found other values."
+        )
+    return flags.astype(np.int8).reset_index(drop=True)
+
+
+def _read_proportions(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing. Run `crunch download`.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as CSV ({error}). Download it again.") from error
+    if missing := [name for name in ("gene", *PROGRAM_FLAGS) if name not in table]:
+        raise InputError(
+            f"{path} has no column {listed(missing)}; found {listed(list(table), 20)}."
+        )
+    check_names(table["gene"].tolist(), f"column gene of {path}")
+    try:
+        table = table.set_index("gene")[list(PROGRAM_FLAGS)].astype(np.float64)
+    except ValueError as error:
+        raise InputError(f"{path} holds something that is not a number ({error}).") from error
+    valid = table.ge(0) & table.le(1)
+    if not valid.to_numpy().all():
+        gene = valid.index[~valid.all(axis=1)][0]
+        raise InputError(
+            f"{path}: proportions of {gene} must lie between 0 and 1, found {list(table.loc[gene])}."
+        )
+    return table
