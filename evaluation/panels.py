@@ -1,0 +1,64 @@
+"""Panels of genes to score on, like the platform's hidden ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from perturbation.cells import most_variable_genes
+
+PANEL_KINDS = ("variable", "random")
+POOL_FACTOR = 2
+"""A variable panel of N genes is drawn from the POOL_FACTOR * N most variable ones."""
+
+
+def draw_panels(
+    cells: sparse.csr_array,
+    scored: np.ndarray,
+    kind: str,
+    n_genes: int,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
+    """Draw panels of genes at random: from the most variable of the scored genes, or from all.
+
+    Parameters
+    ----------
+    cells
+        Training cells x genes, log2(1 + counts per 100,000); variable is said of these alone.
+    scored
+        Columns of the genes that may be scored (those of genes_to_predict).
+    kind
+        "variable" or "random".
+    n_genes
+        Genes on a panel.
+    n_draws
+        Panels to draw.
+    rng
+        Source of the draws.
+
+    Returns
+    -------
+    List of column arrays, ascending; a single panel of all `scored` if there are no more than
+    `n_genes` of them.
+    """
+    if len(scored) <= n_genes:
+        return [np.sort(scored)]
+    pool = scored
+    if kind == "variable":
+        pool = scored[
+            most_variable_genes(cells[:, scored], min(len(scored), POOL_FACTOR * n_genes))
+        ]
+    return [np.sort(rng.choice(pool, n_genes, replace=False)) for _ in range(n_draws)]
+
+
+def describe_panels(panels: list[np.ndarray], kind: str, n_scored: int) -> str:
+    """Say in a few words what is scored."""
+    n_genes = len(panels[0])
+    if n_genes == n_scored:
+        return f"all {n_genes:,} scored genes"
+    of = f"the {min(n_scored, POOL_FACTOR * n_genes):,} most variable" if kind == "variable" else ""
+    plural = "s" if len(panels) > 1 else ""
+    return f"{len(panels)} panel{plural} of {n_genes:,} genes at random out of " + (
+        of or f"all {n_scored:,} scored genes"
+    )

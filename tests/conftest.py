@@ -1,0 +1,54 @@
+"""Fixtures: a small simulated competition, and copies of it to break."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import main
+from benchmarks.simulate import simulate
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "data" / "demo"
+
+
+@pytest.fixture(scope="session")
+def competition(tmp_path_factory) -> Path:
+    """Twelve knock-outs, sixty genes, some of the targets not among them. Do not write into it."""
+    path = tmp_path_factory.mktemp("competition")
+    simulate(path, n_cells=400, n_genes=60, n_perturbations=12, n_targets=6, n_held_out=2)
+    return path
+
+
+@pytest.fixture
+def competition_copy(competition, tmp_path) -> Path:
+    return Path(shutil.copytree(competition, tmp_path / "competition"))
+
+
+@pytest.fixture(scope="session")
+def model_directory(competition, tmp_path_factory) -> Path:
+    """A trained resources/. Do not write into it."""
+    path = tmp_path_factory.mktemp("resources")
+    shutil.copy(ROOT / "resources" / "gene_features.npz", path)
+    main.train(str(competition), str(path))
+    return path
+
+
+@pytest.fixture
+def infer(model_directory, tmp_path):
+    """Call `infer` as the platform does; return the prediction directory."""
+
+    def call(perturbations, genes, out=tmp_path / "prediction", model=model_directory):
+        out.mkdir(exist_ok=True)
+        main.infer(
+            data_directory_path=None,
+            prediction_directory_path=str(out),
+            prediction_h5ad_file_path=str(out / "prediction.h5ad"),
+            program_proportion_csv_file_path=str(out / "predict_program_proportion.csv"),
+            model_directory_path=str(model),
+            predict_perturbations=perturbations,
+            genes_to_predict=genes,
+        )
+        return out
+
+    return call
