@@ -91,38 +91,23 @@ class BaseCells:
         # Mean when the shift makes the k-th largest value exactly zero; grows with k.
         self._mean_at_knot = (self._sums - k * descending) / len(cells)
 
-    def with_mean(self, centroid: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    def with_mean(self, centroid: np.ndarray) -> np.ndarray:
         """Return the cells shifted so that their mean is `centroid`.
 
         Parameters
         ----------
         centroid
             (n_genes,) non-negative, log2(1 + counts per 100,000).
-        out
-            (n_cells, n_genes) float32 to write into.
 
         Returns
         -------
         ndarray (n_cells, n_genes) float32, non-negative; its mean is `centroid` to 1e-5.
         """
-        return np.maximum(np.add(self.cells, self._shift(centroid), out=out), 0, out=out)
-
-    def _shift(self, centroid: np.ndarray) -> np.ndarray:
-        """(n_genes,) float32, the t of each gene."""
-        n_above_zero = self._count_below(centroid)
-        genes = np.arange(len(centroid))
-        sum_above = self._sums[n_above_zero - 1, genes]
-        return ((len(self.cells) * centroid - sum_above) / n_above_zero).astype(np.float32)
-
-    def _count_below(self, centroid: np.ndarray) -> np.ndarray:
-        """How many knots lie below the centroid, at least 1, by bisection in every gene at once."""
-        genes = np.arange(len(centroid))
-        low, high = np.ones(len(genes), np.intp), np.full(len(genes), len(self.cells))
-        while (low < high).any():
-            middle = (low + high + 1) // 2
-            below = self._mean_at_knot[middle - 1, genes] < centroid
-            low, high = np.where(below, middle, low), np.where(below, high, middle - 1)
-        return low
+        n_above_zero = np.maximum((self._mean_at_knot < centroid).sum(axis=0), 1)
+        sum_above = self._sums[n_above_zero - 1, np.arange(len(centroid))]
+        shift = (len(self.cells) * centroid - sum_above) / n_above_zero
+        moved = self.cells + shift.astype(np.float32)
+        return np.maximum(moved, 0, out=moved)
 
 
 def predict_cells(

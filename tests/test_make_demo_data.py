@@ -4,7 +4,7 @@ import pandas as pd
 
 from perturbation.competition import CONTROL_LABEL, PROGRAMS
 from tests.conftest import DEMO
-from tools.make_demo_data import log_per_100k
+from tools.competition_layout import log_per_100k
 
 
 def test_log_per_100k_by_hand():

@@ -1,0 +1,123 @@
+"""How good the submission is on real cells: train, infer and score, fold by fold.
+
+    python -m benchmarks.cells SCREEN.h5ad --folds 3
+    python -m benchmarks.cells FOLD_DIRECTORY ...
+
+SCREEN.h5ad holds cells x genes, raw counts or ln(1 + counts) in X, and the knock-out in obs['gene']
+("NC" for controls); it is put into the competition's layout once a fold. A FOLD_DIRECTORY is in that
+layout already. Truth and scores are those of local_test.py, on all genes asked for.
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+import main
+from evaluation.answers import constant_answer, score_answer, written_answer
+from evaluation.local_truth import LocalTruth, read_local_truth
+from evaluation.scoring import METRICS
+from perturbation.competition import (
+    CONTROL_LABEL,
+    PREDICTED_PROPORTIONS_FILE,
+    PREDICTION_FILE,
+)
+from perturbation.predictors import ControlCentroid
+from tools.competition_layout import assign_programs, log_per_100k, write_competition
+
+RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+FEWEST_CELLS = 50
+
+
+def make_folds(screen: Path, out: Path, n_folds: int, rng: np.random.Generator) -> list[Path]:
+    """Write one competition a fold; every knock-out of enough cells is held out once.
+
+    Cells are shuffled, so that the order of the screen's file plays no part.
+    """
+    cells = ad.read_h5ad(screen)
+    x = cells.X.toarray() if sparse.issparse(cells.X) else np.asarray(cells.X)
+    is_counts = np.array_equal(x[:100], np.round(x[:100]))
+    labels = cells.obs["gene"].astype(str)
+    kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS
+    rows = rng.permutation(np.flatnonzero(kept))
+    x = log_per_100k((x if is_counts else np.expm1(x))[rows])
+    obs = pd.DataFrame({"gene": labels.to_numpy()[rows]})
+    obs = obs.join(assign_programs(x, (obs["gene"] == CONTROL_LABEL).to_numpy()))
+    knockouts = rng.permutation(sorted(set(obs["gene"]) - {CONTROL_LABEL}))
+    folds = [out / f"fold{fold}" for fold in range(n_folds)]
+    for number, fold in enumerate(folds):
+        held_out = knockouts[number::n_folds].tolist()
+        write_competition(fold, x, obs, cells.var_names, held_out, held_out, rng)
+    return folds
+
+
+def run_submission(data: Path, truth: LocalTruth, work: Path) -> None:
+    """Train and infer the local ground truth's knock-outs, as the platform would."""
+    shutil.copy(RESOURCES / "gene_features.npz", work)
+    main.train(str(data), str(work))
+    main.infer(
+        data_directory_path=str(data),
+        prediction_directory_path=str(work),
+        prediction_h5ad_file_path=str(work / PREDICTION_FILE),
+        program_proportion_csv_file_path=str(work / PREDICTED_PROPORTIONS_FILE),
+        model_directory_path=str(work),
+        predict_perturbations=truth.perturbations,
+        genes_to_predict=truth.genes,
+    )
+
+
+def score_fold(data: Path) -> dict[str, pd.DataFrame]:
+    """Scores by knock-out of the submission, of its cells at the control, and of the constant."""
+    truth = read_local_truth(data)
+    panel = [np.arange(len(truth.genes))]
+    scores = {}
+    with tempfile.TemporaryDirectory() as work:
+        run_submission(data, truth, Path(work))
+        scores["submission"] = score_answer(truth, written_answer(Path(work), truth), panel)
+    with tempfile.TemporaryDirectory() as work:
+        shipped, main.shipped_predictor = main.shipped_predictor, ControlCentroid
+        try:
+            run_submission(data, truth, Path(work))
+        finally:
+            main.shipped_predictor = shipped
+        scores["its cells at the control"] = score_answer(
+            truth, written_answer(Path(work), truth), panel
+        )
+    scores["control, one repeated row"] = score_answer(truth, constant_answer(truth), panel)
+    return scores
+
+
+def print_table(folds: list[dict[str, pd.DataFrame]]) -> None:
+    """Mean over folds of the fold's mean, and the standard error over knock-outs."""
+    print(f"{'':28}" + "".join(f"{name:>20}" for name in METRICS))
+    for answer in folds[0]:
+        every = pd.concat([fold[answer] for fold in folds])
+        cells = [
+            f"{np.mean([fold[answer][m].mean() for fold in folds]):.4f} ± {every[m].sem():.4f}"
+            for m in METRICS
+        ]
+        print(f"{answer:28}" + "".join(f"{cell:>20}" for cell in cells))
+
+
+def run(paths: list[Path], n_folds: int) -> None:
+    """Score every fold and print the table."""
+    with tempfile.TemporaryDirectory() as work:
+        folds = paths
+        if paths[0].is_file():
+            folds = make_folds(paths[0], Path(work), n_folds, np.random.default_rng(0))
+        print_table([score_fold(fold) for fold in folds])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
+    parser.add_argument("--folds", type=int, default=3, help="default: 3")
+    arguments = parser.parse_args()
+    run(arguments.paths, arguments.folds)
