@@ -33,10 +33,8 @@ def train(data_directory_path: str, model_directory_path: str) -> None:
     # 1. Open the data and check what can be checked before the long read.
     dataset = open_dataset(data_directory_path)
 
-    # 2. One pass: the mean profile of every knock-out, and some cells of each. The platform
-    # compares with the first 100 rows of the truth: where cells stand by pool, so do ours.
-    among_first = CELLS_PER_PERTURBATION if dataset.has_pools else None
-    summary = summarise(dataset, among_first=among_first)
+    # 2. One pass: the mean profile of every knock-out, and some cells of each.
+    summary = summarise(dataset)
 
     # 3. Choose the real cells that every prediction is made of.
     perturbed = summary.cells[summary.cell_labels != CONTROL_LABEL]
@@ -86,7 +84,7 @@ def infer(
     # 3. Predict: cells with the predicted mean, made while they are written, and proportions.
     base_cells = BaseCells(model.base_cells[:, columns])
     cells = predict_cells(predictor, base_cells, columns, perturbations)
-    proportions = predict_proportions(model.proportions, perturbations)
+    proportions = predict_proportions(model.proportions, perturbations, gene_features)
 
     # 4. Write both files, whole or not at all.
     write_prediction(

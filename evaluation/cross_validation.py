@@ -108,7 +108,7 @@ def cross_validate(material: Material, workers: Workers) -> pd.DataFrame:
     Returns
     -------
     DataFrame, one row for each repeat, perturbation, contender and panel draw: columns repeat,
-    fold, perturbation, contender, draw, pearson_delta, mmd, l1, has_direction and the predicted
+    fold, perturbation, contender, draw, pearson_delta, mmd, has_direction, l1 and the predicted
     proportions. The same, bit for bit, for any number of workers.
     """
     tasks = list(all_folds(material.summary, material.settings))
@@ -139,13 +139,19 @@ def score_fold(material: Material, fold: Fold) -> pd.DataFrame:
     """Predict one fold from its training part, then score it with its truth."""
     training = training_part(material.summary, fold.held_out)
     predictions = predict_fold(material, training, fold)
-    truth = truth_part(material.summary, fold.held_out)
+    scores = score(predictions, truth_part(material.summary, fold.held_out))
+    return scores.assign(repeat=fold.repeat, fold=fold.number)
+
+
+def score(predictions: FoldPredictions, truth: FoldTruth) -> pd.DataFrame:
+    """Score every contender on every held-out perturbation and panel, one row each."""
     rows = [
         {"perturbation": name, "contender": contender, "draw": draw, **scores}
         for draw, panel in enumerate(predictions.panels)
         for name, contender, scores in _score_panel(predictions, truth, panel)
     ]
-    return pd.DataFrame(rows).assign(repeat=fold.repeat, fold=fold.number)
+    of_proportions = _score_proportions(predictions, truth)
+    return pd.DataFrame(rows).merge(of_proportions, on=["perturbation", "contender"])
 
 
 def predict_fold(material: Material, training: Summary, fold: Fold) -> FoldPredictions:
@@ -192,35 +198,40 @@ def predict(
             f"{int((~np.isfinite(centroids)).sum())} values that are not finite; expected "
             f"{expected}, all finite."
         )
-    proportions = named(contender.proportions)(training.proportions.copy(), perturbations)
+    proportions = named(contender.proportions)(
+        training.proportions.copy(), perturbations, gene_features
+    )
     return Prediction(np.maximum(centroids, 0), proportions)
 
 
 def _score_panel(
     predictions: FoldPredictions, truth: FoldTruth, panel: np.ndarray
 ) -> Iterator[tuple[str, str, dict[str, float]]]:
-    """Score each held-out perturbation and contender on one panel."""
+    """Score the cells of each held-out perturbation and contender on one panel."""
     base = BaseCells(predictions.base_cells[:, panel])
     centre = predictions.perturbed_centroid[panel]
     cells = truth.cells[:, panel].toarray().astype(np.float64)
+    means = truth.centroids.to_numpy()[:, panel]
     for i, name in enumerate(truth.centroids.index):
-        mean = truth.centroids.loc[[name]].to_numpy()[:, panel]
         first_cells = cells[truth.cell_labels == name]
         for contender, prediction in predictions.of.items():
             centroid = prediction.centroids[i, panel]
             rows = base.with_mean(centroid)
             directed = has_direction(centroid[None], centre)
             # subtle: the rows round a centroid that equals PM, and the noise has a direction
-            pearson = pearson_delta(mean, rows, centre) if directed else 0.0
-            proportions = prediction.proportions.loc[name]
-            yield (
-                name,
-                contender,
-                {
-                    "pearson_delta": pearson,
-                    "mmd": mmd(first_cells, rows),
-                    "l1": l1_distance(truth.proportions.loc[name], proportions),
-                    "has_direction": directed,
-                    **{program: proportions[program] for program in PROGRAM_FLAGS},
-                },
-            )
+            pearson = pearson_delta(means[[i]], rows, centre) if directed else 0.0
+            scores = {"pearson_delta": pearson, "mmd": mmd(first_cells, rows)}
+            yield name, contender, scores | {"has_direction": directed}
+
+
+def _score_proportions(predictions: FoldPredictions, truth: FoldTruth) -> pd.DataFrame:
+    """Return L1 and the predicted proportions, one row a held-out perturbation and contender."""
+    true = truth.proportions.to_dict(orient="index")
+    rows = []
+    for contender, prediction in predictions.of.items():
+        for name, row in (
+            prediction.proportions[list(PROGRAM_FLAGS)].to_dict(orient="index").items()
+        ):
+            score = {"l1": l1_distance(true[name], row)}
+            rows.append({"perturbation": name, "contender": contender} | score | row)
+    return pd.DataFrame(rows)

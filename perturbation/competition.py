@@ -3,9 +3,6 @@
 CONTROL_LABEL = "NC"
 """Label of the unperturbed control cells in ``obs["gene"]``."""
 
-POOL_COLUMN = "SampleID"
-"""Column of ``obs`` with the pool of each cell; cells of one pool tend to stand together."""
-
 CELLS_PER_PERTURBATION = 100
 """Rows that the platform demands for each predicted perturbation."""
 

@@ -12,14 +12,18 @@ from scipy import sparse
 
 from perturbation.competition import (
     CONTROL_LABEL,
-    POOL_COLUMN,
     PROGRAM_FLAGS,
+    PROGRAMS,
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
-from perturbation.errors import InputError
+from perturbation.errors import InputError, reason
+from perturbation.files import as_path
 from perturbation.matrix import check_matrix, read_blocks
 from perturbation.names import check_names, listed
+
+ROUNDED = 0.02
+"""How far proportions may be off by rounding in the table."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,6 @@ class Dataset:
         (n_cells, 4) 0/1, columns pre_adipo, adipo, other, lipo.
     proportions
         (n_perturbations + 1, 4) share of cells in each program, index = perturbation, NC included.
-    has_pools
-        Whether obs names the pool of each cell (SampleID). Cells of one pool then stand together.
     """
 
     path: Path
@@ -47,7 +49,6 @@ class Dataset:
     labels: np.ndarray
     program_flags: pd.DataFrame
     proportions: pd.DataFrame
-    has_pools: bool
 
     def blocks(self, cells_per_block: int) -> Iterator[tuple[slice, slice, sparse.csr_array]]:
         """Read X once, from first to last; see `matrix.read_blocks`."""
@@ -67,7 +68,7 @@ def open_dataset(data_directory_path: str | Path) -> Dataset:
     InputError
         If a file is missing, unreadable or not in the competition's layout.
     """
-    path = Path(data_directory_path) / TRAINING_FILE
+    path = as_path(data_directory_path, "data_directory_path") / TRAINING_FILE
     if not path.is_file():
         raise InputError(
             f"{path} is missing. Run `crunch download`, or pass the directory that holds it."
@@ -76,9 +77,10 @@ def open_dataset(data_directory_path: str | Path) -> Dataset:
         with h5py.File(path) as file:
             obs, genes = _annotations(file, path)
             check_matrix(file, path, (len(obs), len(genes)))
-    except OSError as error:
+    except (OSError, KeyError, RuntimeError) as error:  # what h5py raises for a damaged file
         raise InputError(
-            f"{path} cannot be read as HDF5 ({error}). It may be truncated: download it again."
+            f"{path} cannot be read as HDF5 ({reason(error)}). It may be truncated: "
+            "download it again."
         ) from error
     labels = _labels(obs, path)
     proportions = _read_proportions(path.with_name(PROPORTIONS_FILE))
@@ -93,58 +95,76 @@ def open_dataset(data_directory_path: str | Path) -> Dataset:
         labels=labels,
         program_flags=_program_flags(obs, path),
         proportions=proportions,
-        has_pools=POOL_COLUMN in obs,
     )
 
 
 def _annotations(file: h5py.File, path: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return obs, and the names in var."""
+    """Return obs, and the names of the genes."""
     if missing := [name for name in ("X", "obs", "var") if name not in file]:
-        raise InputError(f"{path} has no {missing[0]}; expected an h5ad file as anndata writes it.")
+        raise InputError(
+            f"{path} has no {missing[0]}; expected an h5ad file as anndata writes it. "
+            "Download it again."
+        )
     try:
         obs, var = ad.io.read_elem(file["obs"]), ad.io.read_elem(file["var"])
-        names = var.index.astype(str)
-    except Exception as error:
+    except Exception as error:  # anndata raises many kinds
         raise InputError(
-            f"obs or var of {path} cannot be read ({error}). Download it again."
+            f"obs or var of {path} cannot be read ({reason(error)}). Download it again."
         ) from error
+    if not (isinstance(obs, pd.DataFrame) and isinstance(var, pd.DataFrame)):
+        raise InputError(f"obs or var of {path} is not a table. Download it again.")
+    if not len(obs) or not len(var):
+        raise InputError(f"{path} has no {'genes' if len(obs) else 'cells'}. Download it again.")
+    return obs, _checked_genes(var.index.astype(str), path)
+
+
+def _checked_genes(names: pd.Index, path: Path) -> np.ndarray:
+    if not names.str.strip().all():
+        raise InputError(f"var of {path} has a gene without a name. Download it again.")
     if not names.is_unique:
         repeated = names[names.duplicated()].unique()
         raise InputError(
             f"var of {path} names {len(repeated)} genes twice: {listed(repeated)}. "
             "Make the names unique, as anndata's var_names_make_unique does."
         )
-    return obs, names.to_numpy(dtype=str)
+    return names.to_numpy(dtype=str)
 
 
 def _labels(obs: pd.DataFrame, path: Path) -> np.ndarray:
     if missing := [name for name in ("gene", *PROGRAM_FLAGS) if name not in obs]:
         raise InputError(
-            f"obs of {path} has no column {listed(missing)}; found {listed(list(obs), 20)}."
+            f"obs of {path} has no column {listed(missing)}; found {listed(list(obs), 20)}. "
+            "Download it again."
         )
-    if obs["gene"].isna().any():
+    names = obs["gene"].astype(str)
+    empty = obs["gene"].isna().to_numpy() | (names.str.strip() == "").to_numpy()
+    if empty.any():
         raise InputError(
-            f"obs['gene'] of {path} is empty for {obs['gene'].isna().sum():,} cells; "
-            f"expected a knocked-out gene or '{CONTROL_LABEL}' for each."
+            f"obs['gene'] of {path} is empty for {empty.sum():,} cells; "
+            f"expected a knocked-out gene or '{CONTROL_LABEL}' for each. "
+            "Name them, or leave those cells out."
         )
-    labels = obs["gene"].astype(str).to_numpy(dtype=str)
-    found = set(labels)
-    if CONTROL_LABEL not in found:
+    n_cells = names.value_counts()
+    if CONTROL_LABEL not in n_cells:
+        found = listed([repr(name) for name in n_cells.index])
         raise InputError(
-            f"{path} has no control cells: obs['gene'] never is '{CONTROL_LABEL}', "
-            f"found {listed(sorted(found))}. Rename the controls' label to '{CONTROL_LABEL}'."
+            f"{path} has no control cells: obs['gene'] never is '{CONTROL_LABEL}', the most "
+            f"frequent are {found}. Rename the controls to '{CONTROL_LABEL}'."
         )
-    if len(found) < 2:
+    if len(n_cells) < 2:
         raise InputError(f"{path} has control cells only; expected knock-outs in obs['gene'] too.")
-    return labels
+    return names.to_numpy(dtype=str)
 
 
 def _program_flags(obs: pd.DataFrame, path: Path) -> pd.DataFrame:
     flags = obs[list(PROGRAM_FLAGS)]
-    if not flags.isin([0, 1]).to_numpy().all():
-        raise InputError(
-            f"obs of {path} must hold 0 or 1 in {', '.join(PROGRAM_FLAGS)}; found other values."
-        )
+    for name in PROGRAM_FLAGS:
+        wrong = flags.loc[~flags[name].isin([0, 1]), name]
+        if len(wrong):
+            raise InputError(
+                f"obs of {path} must hold 0 or 1 in {', '.join(PROGRAM_FLAGS)}; found "
+                f"{wrong.iloc[0]} in {name}. Download it again."
+            )
     return flags.astype(np.int8).reset_index(drop=True)
 
 
@@ -154,20 +174,38 @@ def _read_proportions(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing. Run `crunch download`.") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}). Download it again.") from error
+        raise InputError(
+            f"{path} cannot be read as CSV ({reason(error)}). Download it again."
+        ) from error
     if missing := [name for name in ("gene", *PROGRAM_FLAGS) if name not in table]:
         raise InputError(
-            f"{path} has no column {listed(missing)}; found {listed(list(table), 20)}."
+            f"{path} has no column {listed(missing)}; found {listed(list(table), 20)}. "
+            "Download it again."
         )
     check_names(table["gene"].tolist(), f"column gene of {path}")
     try:
         table = table.set_index("gene")[list(PROGRAM_FLAGS)].astype(np.float64)
     except ValueError as error:
-        raise InputError(f"{path} holds something that is not a number ({error}).") from error
-    valid = table.ge(0) & table.le(1)
-    if not valid.to_numpy().all():
-        gene = valid.index[~valid.all(axis=1)][0]
         raise InputError(
-            f"{path}: proportions of {gene} must lie between 0 and 1, found {list(table.loc[gene])}."
-        )
+            f"{path} holds something that is not a number ({reason(error)}). Download it again."
+        ) from error
+    _check_proportions(table, path)
     return table
+
+
+def _check_proportions(table: pd.DataFrame, path: Path) -> None:
+    """Shares lie between 0 and 1, the programs add up to 1, and lipo is a part of adipo."""
+    in_range = (table.ge(0) & table.le(1)).all(axis=1)
+    adds_up = (table[list(PROGRAMS)].sum(axis=1) - 1).abs() <= ROUNDED
+    is_part = table["lipo"] <= table["adipo"] + ROUNDED
+    for rows, rule in (
+        (in_range, "must lie between 0 and 1"),
+        (adds_up, f"must have {' + '.join(PROGRAMS)} = 1"),
+        (is_part, "must have lipo <= adipo, as lipo is a part of adipo"),
+    ):
+        if not rows.all():
+            gene = rows.index[~rows][0]
+            found = ", ".join(f"{name} {value:g}" for name, value in table.loc[gene].items())
+            raise InputError(
+                f"{path}: proportions of {gene} {rule}; found {found}. Download it again."
+            )

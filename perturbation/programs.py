@@ -1,6 +1,9 @@
 """Program proportions of knock-outs nobody measured, and the constraints they obey."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,19 +15,31 @@ from perturbation.competition import (
     PROGRAM_FLAGS,
     PROGRAMS,
 )
+from perturbation.gene_kernels import aligned_kernel, gene_kernels
+
+if TYPE_CHECKING:
+    from perturbation.gene_features import GeneFeatures
 
 SHARES_OF_MEDIAN = (0.0, 0.25, 0.5, 0.75, 1.0)
 """0 predicts the control's proportions, 1 the median knock-out's."""
 
+RIDGES = (0.3, 1.0, 3.0, 10.0, 30.0)
+STANDARD_ERRORS_TO_TRUST = 2.0
+"""By so much must a regression beat the constant on left-out knock-outs before it is used."""
+
 DECIMALS = 6
 
 
-def predict_proportions(proportions: pd.DataFrame, perturbations: Sequence[str]) -> pd.DataFrame:
-    """Proportions of each perturbation: its own if it was measured, else one constant for all.
+def predict_proportions(
+    proportions: pd.DataFrame,
+    perturbations: Sequence[str],
+    gene_features: GeneFeatures | None,
+) -> pd.DataFrame:
+    """Proportions of each perturbation: its own if it was measured, else a prediction.
 
-    The constant lies between the control and the median knock-out, as leave-one-out over the
-    training knock-outs says: the L1 metric is minimised by medians, but where most knock-outs do
-    little, by the control.
+    A constant between the control and the median knock-out, as leave-one-out over the training
+    knock-outs says (L1 is minimised by medians, but most knock-outs do little), plus kernel ridge
+    regression on what is known about the genes, if that clearly helps knock-outs left out.
 
     Parameters
     ----------
@@ -32,6 +47,8 @@ def predict_proportions(proportions: pd.DataFrame, perturbations: Sequence[str])
         (n_perturbations + 1, 4) of the training set, NC included.
     perturbations
         Whose proportions are wanted.
+    gene_features
+        From `load_gene_features`.
 
     Returns
     -------
@@ -39,10 +56,12 @@ def predict_proportions(proportions: pd.DataFrame, perturbations: Sequence[str])
     """
     parts = _parts(proportions)
     knockouts = parts.drop(index=CONTROL_LABEL)
-    share = _best_share(knockouts, parts.loc[CONTROL_LABEL])
-    constant = _between(parts.loc[CONTROL_LABEL], knockouts.median(), share)
-    rows = {name: parts.loc[name] if name in parts.index else constant for name in perturbations}
-    return _valid(pd.DataFrame(rows).T[list(parts)])
+    constant = _constant(knockouts, parts.loc[CONTROL_LABEL])
+    predicted = constant + _deviations(knockouts, constant, perturbations, gene_features)
+    table = pd.DataFrame(predicted, index=list(perturbations), columns=list(parts))
+    measured = [name for name in perturbations if name in parts.index]
+    table.loc[measured] = parts.loc[measured]
+    return _valid(table)
 
 
 def _parts(proportions: pd.DataFrame) -> pd.DataFrame:
@@ -52,33 +71,59 @@ def _parts(proportions: pd.DataFrame) -> pd.DataFrame:
     return parts
 
 
-def _between(control: pd.Series, median: pd.Series, share: float) -> pd.Series:
+def _constant(knockouts: pd.DataFrame, control: pd.Series) -> np.ndarray:
+    """(4,) between the control and the median, where left-out knock-outs lose least."""
+    if len(knockouts) < 2:
+        return control.to_numpy()
+    others = np.stack([knockouts.drop(index=name).median() for name in knockouts.index])
+    losses = [
+        _l1(_between(control.to_numpy(), others, share), knockouts.to_numpy()).mean()
+        for share in SHARES_OF_MEDIAN
+    ]
+    share = SHARES_OF_MEDIAN[int(np.argmin(losses))]
+    return _between(control.to_numpy(), knockouts.median().to_numpy(), share)
+
+
+def _between(control: np.ndarray, median: np.ndarray, share: float) -> np.ndarray:
+    """(..., 4) with programs that sum to 1."""
     mixed = (1 - share) * control + share * median
-    mixed[list(PROGRAMS)] /= mixed[list(PROGRAMS)].sum()
+    mixed[..., :3] /= mixed[..., :3].sum(axis=-1, keepdims=True)
     return mixed
 
 
-def _best_share(knockouts: pd.DataFrame, control: pd.Series) -> float:
-    """Share of the median with the lowest leave-one-out L1; the smallest of equals."""
-    medians = [knockouts.drop(index=name).median() for name in knockouts.index]
-    if len(knockouts) < 2:
-        return 0.0
-    losses = [
-        sum(
-            _l1(_between(control, median, share), knockouts.loc[name])
-            for name, median in zip(knockouts.index, medians, strict=True)
-        )
-        for share in SHARES_OF_MEDIAN
-    ]
-    return SHARES_OF_MEDIAN[int(np.argmin(losses))]
-
-
-def _l1(predicted: pd.Series, true: pd.Series) -> float:
-    difference = (predicted - true).abs()
-    return (
-        L1_WEIGHT_PROGRAMS * difference[list(PROGRAMS)].sum()
-        + L1_WEIGHT_LIPO * difference["lipo_given_adipo"]
+def _deviations(
+    knockouts: pd.DataFrame,
+    constant: np.ndarray,
+    perturbations: Sequence[str],
+    gene_features: GeneFeatures | None,
+) -> np.ndarray:
+    """(n, 4) what kernel ridge adds to the constant; zero unless it clearly helps."""
+    names, true = list(knockouts.index), knockouts.to_numpy()
+    residuals = true - constant
+    nothing = np.zeros((len(perturbations), len(constant)))
+    kernel, target_kernel = aligned_kernel(
+        gene_kernels(gene_features, names, names),
+        gene_kernels(gene_features, perturbations, names),
+        residuals @ residuals.T,
     )
+    losses = _l1(constant, true)
+    best, chosen = 0.0, nothing
+    for ridge in RIDGES:
+        inverse = np.linalg.inv(kernel + ridge * np.eye(len(names)))
+        hat = kernel @ inverse
+        own = np.diag(hat)[:, None]
+        left_out = (hat @ residuals - own * residuals) / (1 - own)
+        gain = losses - _l1(constant + left_out, true)
+        needed = STANDARD_ERRORS_TO_TRUST * gain.std() / np.sqrt(max(len(gain) - 1, 1))
+        if gain.mean() > max(best, needed):
+            best, chosen = gain.mean(), target_kernel @ inverse @ residuals
+    return chosen
+
+
+def _l1(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    difference = np.abs(predicted - true)
+    programs, lipo = difference[..., :3].sum(axis=-1), difference[..., 3]
+    return L1_WEIGHT_PROGRAMS * programs + L1_WEIGHT_LIPO * lipo
 
 
 def _valid(parts: pd.DataFrame) -> pd.DataFrame:

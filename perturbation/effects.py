@@ -1,0 +1,79 @@
+"""Training effects as directions, and what they would be had one knock-out not been measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from perturbation.summary import mean_of_perturbed_cells
+
+SHORTEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Residuals from the perturbed centroid, each split into a direction and a length.
+
+    Attributes
+    ----------
+    perturbations
+        (n,) names.
+    perturbed_centroid
+        (n_genes,) mean of all perturbed cells.
+    directions
+        (n + 1, n_genes) of unit length; the last is that of the control, zero without controls.
+    lengths
+        (n + 1,) of the residuals, unit of the centroids.
+    shares
+        (n,) share of the perturbed cells that are of each knock-out.
+    """
+
+    perturbations: list[str]
+    perturbed_centroid: np.ndarray
+    directions: np.ndarray
+    lengths: np.ndarray
+    shares: np.ndarray
+
+
+def effects_of(
+    centroids: pd.DataFrame, n_cells: pd.Series, control_centroid: np.ndarray | None
+) -> Effects:
+    """Take the perturbed centroid off every centroid and the control's, and scale to length 1."""
+    n_cells = n_cells[centroids.index]
+    centre = mean_of_perturbed_cells(centroids, n_cells)
+    control = centre if control_centroid is None else control_centroid
+    residuals = np.vstack([centroids.to_numpy(np.float64), control]) - centre
+    lengths = np.linalg.norm(residuals, axis=1)
+    return Effects(
+        perturbations=list(centroids.index),
+        perturbed_centroid=centre,
+        directions=residuals / np.maximum(lengths, SHORTEST)[:, None],
+        lengths=lengths,
+        shares=(n_cells / n_cells.sum()).to_numpy(np.float64),
+    )
+
+
+def gram_without(gram: np.ndarray, shares: np.ndarray, left_out: int) -> np.ndarray:
+    """Products of all residuals had knock-out `left_out` not been measured.
+
+    Without it the perturbed centroid moves, so every residual gains the same multiple of the
+    residual left out. That one is the truth to predict then, measured from the new centroid.
+
+    Parameters
+    ----------
+    gram
+        (n + 1, n + 1) products of the residuals, the control's last.
+    shares
+        (n,) shares of the perturbed cells.
+    left_out
+        Number of the knock-out.
+
+    Returns
+    -------
+    (n + 1, n + 1), rows and columns as in `gram`.
+    """
+    step = shares[left_out] / (1 - shares[left_out])
+    row = step * gram[left_out]
+    return gram + row[:, None] + row + step**2 * gram[left_out, left_out]

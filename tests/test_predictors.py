@@ -1,0 +1,178 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from perturbation import direction_mix
+from perturbation.effects import effects_of, gram_without
+from perturbation.predictors import (
+    Blend,
+    ControlCentroid,
+    KernelRidge,
+    MeanUnitResidual,
+    NearestNeighbours,
+    OwnTranscript,
+    shipped_predictor,
+)
+
+N_GENES = 80
+
+
+class Families:
+    """Gene features by hand: genes of one family are alike, an unknown gene is like none."""
+
+    sources = ("family", "noise")
+
+    def kernel(self, source, a, b):
+        if source == "noise":
+            seeds = [[sum(map(ord, name)) for name in names] for names in (a, b)]
+            return np.cos(np.subtract.outer(*map(np.array, seeds))) * 0.1
+        alike = [[x[0] == y[0] and x[0] != "?" for y in b] for x in a]
+        return np.where(
+            np.array(alike, dtype=bool).reshape(len(a), len(b)), 0.8, 0.0
+        ) + np.equal.outer(list(a), list(b)) * np.where(
+            np.array([x[0] != "?" for x in a], dtype=float)[:, None], 0.2, 0
+        )
+
+
+@pytest.fixture
+def screen():
+    """Three families of eight knock-outs with effects of their own, and a control apart."""
+    rng = np.random.default_rng(0)
+    base = rng.uniform(1, 6, N_GENES)
+    family_effect = {name: rng.normal(0, 0.4, N_GENES) for name in "ABC"}
+    names = [f"{family}{i}" for family in "ABC" for i in range(8)]
+    values = [base + family_effect[n[0]] + rng.normal(0, 0.1, N_GENES) for n in names]
+    centroids = pd.DataFrame(values, index=names, columns=[f"G{i}" for i in range(N_GENES)])
+    n_cells = pd.Series(rng.integers(50, 200, len(names)), index=names)
+    return centroids, n_cells, base, family_effect
+
+
+def correlation(predicted, expected):
+    return np.corrcoef(predicted, expected)[0, 1]
+
+
+@pytest.mark.parametrize("rung", [NearestNeighbours, KernelRidge, Blend, shipped_predictor])
+def test_knowledge_predicts_a_knockout_nobody_measured(screen, rung):
+    centroids, n_cells, base, effect = screen
+    predictor = rung().fit(centroids, n_cells, base, Families())
+    centre = np.average(centroids, axis=0, weights=n_cells)
+    for family in "ABC":
+        (predicted,) = predictor.predict([f"{family}new"])
+        assert correlation(predicted - centre, base + effect[family] - centre) > 0.9
+
+
+def test_a_target_without_features_gets_the_constant(screen):
+    centroids, n_cells, base, _ = screen
+    blend = Blend().fit(centroids, n_cells, base, Families())
+    one, other = blend.coefficients(["?x", "?x"])
+    np.testing.assert_array_equal(one, other)
+    knockouts = one[:-1]
+    noise_only = np.ptp(knockouts)
+    assert noise_only < 0.5 * np.ptp(blend.coefficients(["Anew"])[0, :-1])
+
+
+def test_without_features_the_ladder_still_predicts(screen):
+    centroids, n_cells, base, _ = screen
+    for rung in (MeanUnitResidual, NearestNeighbours, KernelRidge, Blend, shipped_predictor):
+        predicted = rung().fit(centroids, n_cells, base, None).predict(["Anew", "Bnew"])
+        assert np.isfinite(predicted).all()
+        np.testing.assert_allclose(predicted[0], predicted[1])
+
+
+def test_without_controls_the_ladder_still_predicts(screen):
+    centroids, n_cells, _, _ = screen
+    predicted = KernelRidge().fit(centroids, n_cells, None, Families()).predict(["Anew"])
+    assert np.isfinite(predicted).all()
+
+
+def test_knockouts_that_do_nothing_lead_back_to_the_control(screen):
+    centroids, n_cells, base, _ = screen
+    rng = np.random.default_rng(2)
+    centroids = centroids.copy()
+    centroids.iloc[3:] = base + rng.normal(0, 0.01, (len(centroids) - 3, N_GENES))
+    centre = np.average(centroids, axis=0, weights=n_cells)
+    (predicted,) = Blend().fit(centroids, n_cells, base, Families()).predict(["Cnew"])
+    assert correlation(predicted - centre, base - centre) > 0.95
+
+
+def test_leaving_one_out_is_as_if_it_had_never_been_measured(screen):
+    centroids, n_cells, base, _ = screen
+    left_out = 5
+    effects = effects_of(centroids, n_cells, base)
+    residuals = effects.directions * effects.lengths[:, None]
+    found = gram_without(residuals @ residuals.T, effects.shares, left_out)
+    rest = centroids.drop(index=centroids.index[left_out])
+    centre = np.average(rest, axis=0, weights=n_cells[rest.index])
+    expected = np.vstack([centroids, base]) - centre
+    np.testing.assert_allclose(found, expected @ expected.T, atol=1e-9)
+
+
+def test_the_left_out_direction_plays_no_part_in_its_own_prediction(screen):
+    centroids, n_cells, base, _ = screen
+    names = list(centroids.index)
+    kernels = np.stack([Families().kernel(s, names, names) for s in Families.sources])
+    parts, settings = ("control", "mean", "neighbours", "ridge"), [(0.3, 3)]
+
+    def left_out_delta(centroids):
+        effects = effects_of(centroids, n_cells, base)
+        residuals = effects.directions * effects.lengths[:, None]
+        case = direction_mix._left_out(residuals @ residuals.T, effects.shares, kernels, 4)
+        (coefficients,) = direction_mix._all_parts(parts, case, settings)
+        return coefficients
+
+    changed = centroids.copy()
+    changed.iloc[4] += np.linspace(-3, 3, N_GENES)
+    np.testing.assert_allclose(left_out_delta(changed), left_out_delta(centroids), atol=1e-6)
+
+
+def test_predictions_do_not_depend_on_the_order_of_genes_or_perturbations(screen):
+    centroids, n_cells, base, _ = screen
+    rng = np.random.default_rng(3)
+    rows, columns = rng.permutation(len(centroids)), rng.permutation(N_GENES)
+    shuffled = centroids.iloc[rows, columns]
+    predicted = [
+        shipped_predictor().fit(c, n_cells, control, Families()).predict(["Anew", "?x"])
+        for c, control in ((centroids, base), (shuffled, base[columns]))
+    ]
+    np.testing.assert_allclose(predicted[1], predicted[0][:, columns], atol=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [0.25, 3.0])
+def test_the_own_transcripts_ratio_is_learnt_whether_it_falls_or_rises(ratio):
+    names = ["A", "B", "C", "D"]
+    control = np.array([2.0, 4.0, 1.0, 5.0, 3.0])
+    values = np.tile(control, (4, 1))
+    values[range(4), range(4)] *= ratio
+    centroids = pd.DataFrame(values, index=names, columns=[*names, "NEW"])
+    n_cells = pd.Series(10, index=names)
+    predictor = OwnTranscript(ControlCentroid()).fit(centroids, n_cells, control)
+    (predicted,) = predictor.predict(["NEW"])
+    np.testing.assert_allclose(predicted, [2, 4, 1, 5, 3 * ratio])
+
+
+def test_a_target_that_is_no_measured_gene_keeps_the_rungs_prediction(screen):
+    centroids, n_cells, base, _ = screen
+    predictor = OwnTranscript(ControlCentroid()).fit(centroids, n_cells, base)
+    np.testing.assert_allclose(predictor.predict(["NOWHERE"])[0], base)
+
+
+def test_a_measured_perturbation_keeps_its_centroid(screen):
+    centroids, n_cells, base, _ = screen
+    predictor = shipped_predictor().fit(centroids, n_cells, base, Families())
+    np.testing.assert_array_equal(predictor.predict(["B3"])[0], centroids.loc["B3"])
+
+
+def test_no_predicted_expression_is_negative(screen):
+    centroids, n_cells, base, _ = screen
+    low = centroids - centroids.min().min() + 0.0
+    predicted = Blend().fit(low, n_cells, base * 0, Families()).predict(["Anew", "Cnew"])
+    assert predicted.min() >= 0
+
+
+def test_the_length_of_a_predicted_effect_is_that_of_real_ones(screen):
+    centroids, n_cells, base, effect = screen
+    predictor = Blend().fit(centroids, n_cells, base, Families())
+    centre = np.average(centroids, axis=0, weights=n_cells)
+    (predicted,) = predictor.predict(["Bnew"])
+    expected = np.linalg.norm(base + effect["B"] - centre)
+    assert np.linalg.norm(predicted - centre) == pytest.approx(expected, rel=0.15)
