@@ -1,0 +1,1 @@
+"""Commands beside the submission: demo data, gene features, an explanation of a prediction."""
