@@ -15,15 +15,13 @@ left-out directions on what the parts predict for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from scipy.optimize import nnls
 
-from perturbation.effects import SHORTEST, Effects, gram_without
-from perturbation.gene_kernels import aligned_kernel
+from perturbation.effects import SHORTEST, Effects, gram_without, residual_gram
 
 N_NEIGHBOURS = 10
 RIDGES = (0.1, 0.3, 1.0, 3.0)
@@ -46,10 +44,10 @@ class Mix:
         Length of an effect for a predicted direction of length 1, unit of the centroids.
     ridge, rank
         Of the ridge part.
-    gram
-        (n + 1, n + 1) products of the directions.
-    kernels
-        (n_sources, n, n) between the training knock-outs.
+    regressor
+        (n, n) inverse of the penalised kernel.
+    components
+        (n, n) principal directions of the training effects, largest first.
     """
 
     parts: tuple[str, ...]
@@ -57,12 +55,15 @@ class Mix:
     scale: float
     ridge: float
     rank: int
-    gram: np.ndarray
-    kernels: np.ndarray
+    regressor: np.ndarray
+    components: np.ndarray
 
 
-def fit_mix(parts: tuple[str, ...], effects: Effects, kernels: np.ndarray) -> Mix:
+def fit_mix(parts: tuple[str, ...], effects: Effects, kernel: np.ndarray) -> Mix:
     """Choose ridge, rank, weights and scale by leave-one-out.
+
+    A knock-out left out takes no part in the perturbed centroid, in the principal directions or in
+    the regression that predict it. Only the weights of the kernel's sources have seen it.
 
     Parameters
     ----------
@@ -70,68 +71,139 @@ def fit_mix(parts: tuple[str, ...], effects: Effects, kernels: np.ndarray) -> Mi
         Names, as in the module's first lines.
     effects
         Of the training knock-outs.
-    kernels
-        (n_sources, n, n) between them.
+    kernel
+        (n, n) between them.
     """
-    gram = (effects.directions @ effects.directions.T) * np.outer(effects.lengths, effects.lengths)
     settings = list(product(RIDGES, RANKS)) if "ridge" in parts else [(RIDGES[0], RANKS[0])]
+    regressions = {ridge: _left_out_regressions(kernel, ridge) for ridge, _ in settings}
     moments = [_Moments(len(parts)) for _ in settings]
-    for left_out in range(len(gram) - 1):
-        case = _left_out(gram, effects.shares, kernels, left_out)
-        for moment, predicted in zip(moments, _all_parts(parts, case, settings), strict=True):
-            moment.add(predicted, case)
+    gram = residual_gram(effects)
+    for left_out in range(len(kernel)):
+        case = _left_out(gram, effects.shares, left_out)
+        others = np.delete(np.arange(len(kernel)), left_out)
+        for moment, (ridge, rank) in zip(moments, settings, strict=True):
+            regression = regressions[ridge][[left_out]][:, others]
+            similarity = kernel[[left_out]][:, others]
+            components = case.components[:, :rank]
+            moment.add(_coefficients(parts, similarity, regression, components), case)
     best = int(np.argmin([moment.loss() for moment in moments]))
-    unit_gram = effects.directions @ effects.directions.T
-    weights, scale = moments[best].weights(), moments[best].scale()
-    return Mix(parts, weights, scale, *settings[best], unit_gram, kernels)
+    ridge, rank = settings[best]
+    return Mix(
+        parts=parts,
+        weights=moments[best].weights(),
+        scale=moments[best].scale(),
+        ridge=ridge,
+        rank=rank,
+        regressor=np.linalg.inv(_penalised(kernel, ridge)),
+        components=_principal_directions(effects.directions @ effects.directions.T),
+    )
 
 
-def predict_coefficients(mix: Mix, effects: Effects, kernels: np.ndarray) -> np.ndarray:
+def predict_coefficients(mix: Mix, target_kernel: np.ndarray) -> np.ndarray:
     """Coefficients of the directions, (n_targets, n + 1), in the unit of the centroids.
 
     Parameters
     ----------
     mix
-        From `fit_mix` on the same effects.
-    effects
-        Of the training knock-outs.
-    kernels
-        (n_sources, n_targets, n) between targets and training knock-outs.
+        From `fit_mix`.
+    target_kernel
+        (n_targets, n) between targets and training knock-outs.
     """
-    case = _Case(mix.gram, mix.kernels, kernels)
-    (predicted,) = _all_parts(mix.parts, case, [(mix.ridge, mix.rank)])
-    return mix.scale * np.tensordot(mix.weights, predicted, axes=1)
+    regression = target_kernel @ mix.regressor
+    components = mix.components[:, : mix.rank]
+    parts = _coefficients(mix.parts, target_kernel, regression, components)
+    return mix.scale * np.tensordot(mix.weights, parts, axes=1)
 
 
 @dataclass(frozen=True)
 class _Case:
-    """Training knock-outs and targets: what a part may look at, and for one left out the truth."""
+    """One knock-out left out, and the others."""
 
     gram: np.ndarray
-    """(n + 1, n + 1) products of the directions."""
-    kernels: np.ndarray
-    """(n_sources, n, n)"""
-    target_kernels: np.ndarray
-    """(n_sources, n_targets, n)"""
-    truth: np.ndarray | None = None
-    """(n + 1,) products of the left-out direction with the directions."""
-    length: float = 1.0
+    """(n, n) products of the others' directions, the control's last."""
+    components: np.ndarray
+    """(n - 1, n - 1) principal directions of the others, largest first."""
+    truth: np.ndarray
+    """(n,) products of the left-out direction with the others'."""
+    length: float
     """Of the left-out residual."""
 
 
-def _left_out(gram: np.ndarray, shares: np.ndarray, kernels: np.ndarray, left_out: int) -> _Case:
+def _left_out(gram: np.ndarray, shares: np.ndarray, left_out: int) -> _Case:
     residuals = gram_without(gram, shares, left_out)
     lengths = np.sqrt(np.maximum(np.diag(residuals), SHORTEST**2))
     directions = residuals / np.outer(lengths, lengths)
     others = np.delete(np.arange(len(gram)), left_out)
-    knockouts = others[:-1]
+    of_others = directions[np.ix_(others, others)]
     return _Case(
-        gram=directions[np.ix_(others, others)],
-        kernels=kernels[:, knockouts[:, None], knockouts],
-        target_kernels=kernels[:, [left_out]][:, :, knockouts],
+        gram=of_others,
+        components=_principal_directions(of_others),
         truth=directions[left_out, others],
         length=float(lengths[left_out]),
     )
+
+
+def _principal_directions(gram: np.ndarray) -> np.ndarray:
+    """Eigenvectors of the knock-outs' deviations from their mean direction, largest first."""
+    knockouts = gram[:-1, :-1]
+    means = knockouts.mean(axis=0)
+    deviations = knockouts - means - means[:, None] + means.mean()
+    return np.linalg.eigh(deviations)[1][:, ::-1]
+
+
+def _penalised(kernel: np.ndarray, ridge: float) -> np.ndarray:
+    unit = max(float(np.trace(kernel)) / len(kernel), SHORTEST)
+    return kernel + ridge * unit * np.eye(len(kernel))
+
+
+def _left_out_regressions(kernel: np.ndarray, ridge: float) -> np.ndarray:
+    """(n, n) row i: coefficients of the regression without i when it predicts i.
+
+    With M the inverse of the penalised kernel they are -M[i, j] / M[i, i], as block inversion
+    shows; the diagonal is 0.
+    """
+    inverse = np.linalg.inv(_penalised(kernel, ridge))
+    coefficients = -inverse / np.diag(inverse)[:, None]
+    np.fill_diagonal(coefficients, 0)
+    return coefficients
+
+
+def _coefficients(
+    parts: tuple[str, ...],
+    similarity: np.ndarray,
+    regression: np.ndarray,
+    components: np.ndarray,
+) -> np.ndarray:
+    """(n_parts, n_targets, n + 1) how each part makes up each target's direction."""
+    n_targets, n = similarity.shape
+    of_part = {
+        "control": lambda: np.eye(n + 1)[[n] * n_targets],
+        "mean": lambda: _padded(np.full((n_targets, n), 1 / n)),
+        "neighbours": lambda: _padded(_neighbours(similarity)),
+        "ridge": lambda: _padded(_low_rank(regression, components)),
+    }
+    return np.stack([of_part[part]() for part in parts])
+
+
+def _padded(coefficients: np.ndarray) -> np.ndarray:
+    """Add the control's column."""
+    return np.pad(coefficients, ((0, 0), (0, 1)))
+
+
+def _low_rank(regression: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """Coefficients of the regression of the deviations, kept to some principal directions."""
+    deviations = regression - regression.mean(axis=1, keepdims=True)
+    kept = (deviations @ components) @ components.T
+    return kept - kept.mean(axis=1, keepdims=True)
+
+
+def _neighbours(similarity: np.ndarray) -> np.ndarray:
+    """(n_targets, n) equal coefficients for the nearest, none for knock-outs nothing links."""
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    chosen = np.zeros(similarity.shape)
+    np.put_along_axis(chosen, order[:, :N_NEIGHBOURS], 1.0, axis=1)
+    chosen *= similarity > 0
+    return chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1)
 
 
 class _Moments:
@@ -143,8 +215,8 @@ class _Moments:
         self.with_residual = np.zeros(n_parts)
         self.n = 0
 
-    def add(self, predicted: np.ndarray, case: _Case) -> None:
-        coefficients = predicted[:, 0]
+    def add(self, coefficients: np.ndarray, case: _Case) -> None:
+        coefficients = coefficients[:, 0]
         self.products += coefficients @ case.gram @ coefficients.T
         self.with_truth += coefficients @ case.truth
         self.with_residual += coefficients @ case.truth * case.length
@@ -167,47 +239,3 @@ class _Moments:
         weights = self.weights()
         squares = weights @ self.products @ weights
         return float(weights @ self.with_residual / squares) if squares > 0 else 0.0
-
-
-def _all_parts(
-    parts: tuple[str, ...], case: _Case, settings: list[tuple[float, int]]
-) -> Iterator[np.ndarray]:
-    """Yield for each (ridge, rank) the coefficients (n_parts, n_targets, n + 1)."""
-    n_targets, n = case.target_kernels.shape[1], len(case.gram) - 1
-    fixed = {
-        "control": np.eye(n + 1)[[n] * n_targets],
-        "mean": np.repeat(np.append(np.full(n, 1 / n), 0)[None], n_targets, axis=0),
-    }
-    if "neighbours" in parts:
-        fixed["neighbours"] = _neighbours(case)
-    if "ridge" not in parts:
-        yield from (np.stack([fixed[part] for part in parts]) for _ in settings)
-        return
-    for ridge in _ridge_coefficients(case, settings):
-        yield np.stack([ridge if part == "ridge" else fixed[part] for part in parts])
-
-
-def _neighbours(case: _Case) -> np.ndarray:
-    similarity = case.target_kernels.sum(axis=0)
-    rank = np.argsort(np.argsort(-similarity, axis=1, kind="stable"), axis=1, kind="stable")
-    chosen = ((rank < N_NEIGHBOURS) & (similarity > 0)).astype(np.float64)
-    coefficients = chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1)
-    return np.pad(coefficients, ((0, 0), (0, 1)))
-
-
-def _ridge_coefficients(case: _Case, settings: list[tuple[float, int]]) -> Iterator[np.ndarray]:
-    """Yield for each (ridge, rank) the coefficients (n_targets, n + 1)."""
-    n = len(case.gram) - 1
-    centring = np.eye(n) - 1 / n
-    deviations = centring @ case.gram[:n, :n] @ centring
-    kernel, target_kernel = aligned_kernel(case.kernels, case.target_kernels, deviations)
-    values, vectors = np.linalg.eigh(kernel)
-    values = np.maximum(values, 0)
-    unit = max(float(np.trace(kernel)) / n, SHORTEST)
-    projected = target_kernel @ vectors
-    components = np.linalg.eigh(deviations)[1][:, ::-1]
-    for ridge, rank in settings:
-        coefficients = (projected / (values + ridge * unit)) @ vectors.T
-        leading = components[:, :rank]
-        coefficients = (coefficients @ leading) @ leading.T @ centring
-        yield np.pad(coefficients, ((0, 0), (0, 1)))

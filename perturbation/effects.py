@@ -55,6 +55,17 @@ def effects_of(
     )
 
 
+def residual_gram(effects: Effects) -> np.ndarray:
+    """(n + 1, n + 1) products of the residuals, the control's last."""
+    return (effects.directions @ effects.directions.T) * np.outer(effects.lengths, effects.lengths)
+
+
+def deviation_gram(effects: Effects) -> np.ndarray:
+    """(n, n) products of the knock-outs' directions after their mean is taken off."""
+    deviations = effects.directions[:-1] - effects.directions[:-1].mean(axis=0)
+    return deviations @ deviations.T
+
+
 def gram_without(gram: np.ndarray, shares: np.ndarray, left_out: int) -> np.ndarray:
     """Products of all residuals had knock-out `left_out` not been measured.
 
@@ -64,7 +75,7 @@ def gram_without(gram: np.ndarray, shares: np.ndarray, left_out: int) -> np.ndar
     Parameters
     ----------
     gram
-        (n + 1, n + 1) products of the residuals, the control's last.
+        From `residual_gram`.
     shares
         (n,) shares of the perturbed cells.
     left_out

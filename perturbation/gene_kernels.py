@@ -14,16 +14,14 @@ if TYPE_CHECKING:
 def gene_kernels(
     gene_features: GeneFeatures | None, a: Sequence[str], b: Sequence[str]
 ) -> np.ndarray:
-    """(n_sources, len(a), len(b)) float64 cosine kernels; no source without features."""
+    """(n_sources, len(a), len(b)) float64 cosine kernels; without features, one of zeros."""
     if gene_features is None:
-        return np.zeros((0, len(a), len(b)))
+        return np.zeros((1, len(a), len(b)))
     return np.stack([gene_features.kernel(source, a, b) for source in gene_features.sources])
 
 
-def aligned_kernel(
-    kernels: np.ndarray, target_kernels: np.ndarray, gram: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Add up the sources, each with the weight that training effects give it.
+def source_weights(kernels: np.ndarray, gram: np.ndarray) -> np.ndarray:
+    """Weight of each source, by what it says about the training effects.
 
     The weight is the correlation, over pairs of different knock-outs, of a source's kernel with the
     products of their effects, as in kernel alignment (Cortes, Mohri and Rostamizadeh 2012,
@@ -33,26 +31,19 @@ def aligned_kernel(
     ----------
     kernels
         (n_sources, n, n) between training knock-outs.
-    target_kernels
-        (n_sources, n_targets, n).
     gram
         (n, n) products of the training effects.
 
     Returns
     -------
-    kernel, target_kernel
-        (n, n) and (n_targets, n); the weights sum to 1.
+    (n_sources,) non-negative, sum 1; equal where no source says anything.
     """
     pairs = np.triu_indices(len(gram), 1)
     weights = np.array([max(_correlation(k[pairs], gram[pairs]), 0.0) for k in kernels])
-    if weights.sum() > 0:
-        weights /= weights.sum()
-    else:
-        weights[:] = 1 / max(len(kernels), 1)
-    return np.tensordot(weights, kernels, axes=1), np.tensordot(weights, target_kernels, axes=1)
+    return weights / weights.sum() if weights.sum() > 0 else np.ones(len(kernels)) / len(kernels)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean() if a.size else a, b - b.mean() if b.size else b
+    a, b = (values - values.mean() if values.size else values for values in (a, b))
     length = np.linalg.norm(a) * np.linalg.norm(b)
     return float(a @ b / length) if length > 0 else 0.0

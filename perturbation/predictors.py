@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from perturbation.direction_mix import fit_mix, predict_coefficients
-from perturbation.effects import Effects, effects_of
-from perturbation.gene_kernels import gene_kernels
+from perturbation.effects import deviation_gram, effects_of
+from perturbation.gene_kernels import gene_kernels, source_weights
 
 if TYPE_CHECKING:
     from perturbation.gene_features import GeneFeatures
@@ -89,10 +89,12 @@ class DirectionMix:
         gene_features: GeneFeatures | None,
     ) -> Self:
         """Fit the mix; see `Predictor.fit`."""
-        self.effects: Effects = effects_of(centroids, n_cells, control_centroid)
+        self.effects = effects_of(centroids, n_cells, control_centroid)
         self.gene_features = gene_features
-        names = list(centroids.index)
-        self.mix = fit_mix(self.parts, self.effects, gene_kernels(gene_features, names, names))
+        kernels = gene_kernels(gene_features, self.effects.perturbations, centroids.index)
+        self.source_weights = source_weights(kernels, deviation_gram(self.effects))
+        kernel = np.tensordot(self.source_weights, kernels, axes=1)
+        self.mix = fit_mix(self.parts, self.effects, kernel)
         return self
 
     def coefficients(self, perturbations: Sequence[str]) -> np.ndarray:
@@ -103,7 +105,8 @@ class DirectionMix:
         (len(perturbations), n_training + 1), the last column that of the control's direction.
         """
         kernels = gene_kernels(self.gene_features, perturbations, self.effects.perturbations)
-        return predict_coefficients(self.mix, self.effects, kernels)
+        target_kernel = np.tensordot(self.source_weights, kernels, axes=1)
+        return predict_coefficients(self.mix, target_kernel)
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
         """Return one centroid for each perturbation."""

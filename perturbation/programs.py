@@ -15,7 +15,7 @@ from perturbation.competition import (
     PROGRAM_FLAGS,
     PROGRAMS,
 )
-from perturbation.gene_kernels import aligned_kernel, gene_kernels
+from perturbation.gene_kernels import gene_kernels, source_weights
 
 if TYPE_CHECKING:
     from perturbation.gene_features import GeneFeatures
@@ -101,11 +101,10 @@ def _deviations(
     names, true = list(knockouts.index), knockouts.to_numpy()
     residuals = true - constant
     nothing = np.zeros((len(perturbations), len(constant)))
-    kernel, target_kernel = aligned_kernel(
-        gene_kernels(gene_features, names, names),
-        gene_kernels(gene_features, perturbations, names),
-        residuals @ residuals.T,
-    )
+    kernels = gene_kernels(gene_features, names, names)
+    weights = source_weights(kernels, residuals @ residuals.T)
+    kernel = np.tensordot(weights, kernels, axes=1)
+    targets = np.tensordot(weights, gene_kernels(gene_features, perturbations, names), axes=1)
     losses = _l1(constant, true)
     best, chosen = 0.0, nothing
     for ridge in RIDGES:
@@ -116,7 +115,7 @@ def _deviations(
         gain = losses - _l1(constant + left_out, true)
         needed = STANDARD_ERRORS_TO_TRUST * gain.std() / np.sqrt(max(len(gain) - 1, 1))
         if gain.mean() > max(best, needed):
-            best, chosen = gain.mean(), target_kernel @ inverse @ residuals
+            best, chosen = gain.mean(), targets @ inverse @ residuals
     return chosen
 
 

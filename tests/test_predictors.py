@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from perturbation import direction_mix
-from perturbation.effects import effects_of, gram_without
+from perturbation.effects import effects_of, gram_without, residual_gram
 from perturbation.predictors import (
     Blend,
     ControlCentroid,
@@ -99,8 +99,7 @@ def test_leaving_one_out_is_as_if_it_had_never_been_measured(screen):
     centroids, n_cells, base, _ = screen
     left_out = 5
     effects = effects_of(centroids, n_cells, base)
-    residuals = effects.directions * effects.lengths[:, None]
-    found = gram_without(residuals @ residuals.T, effects.shares, left_out)
+    found = gram_without(residual_gram(effects), effects.shares, left_out)
     rest = centroids.drop(index=centroids.index[left_out])
     centre = np.average(rest, axis=0, weights=n_cells[rest.index])
     expected = np.vstack([centroids, base]) - centre
@@ -110,19 +109,32 @@ def test_leaving_one_out_is_as_if_it_had_never_been_measured(screen):
 def test_the_left_out_direction_plays_no_part_in_its_own_prediction(screen):
     centroids, n_cells, base, _ = screen
     names = list(centroids.index)
-    kernels = np.stack([Families().kernel(s, names, names) for s in Families.sources])
-    parts, settings = ("control", "mean", "neighbours", "ridge"), [(0.3, 3)]
+    kernel = Families().kernel("family", names, names)
+    others = np.delete(np.arange(len(names)), 4)
+    parts = ("control", "mean", "neighbours", "ridge")
 
-    def left_out_delta(centroids):
+    def predicted(centroids):
         effects = effects_of(centroids, n_cells, base)
-        residuals = effects.directions * effects.lengths[:, None]
-        case = direction_mix._left_out(residuals @ residuals.T, effects.shares, kernels, 4)
-        (coefficients,) = direction_mix._all_parts(parts, case, settings)
-        return coefficients
+        case = direction_mix._left_out(residual_gram(effects), effects.shares, 4)
+        regression = direction_mix._left_out_regressions(kernel, 0.3)[[4]][:, others]
+        similarity = kernel[[4]][:, others]
+        return direction_mix._coefficients(parts, similarity, regression, case.components[:, :3])
 
     changed = centroids.copy()
     changed.iloc[4] += np.linspace(-3, 3, N_GENES)
-    np.testing.assert_allclose(left_out_delta(changed), left_out_delta(centroids), atol=1e-6)
+    np.testing.assert_allclose(predicted(changed), predicted(centroids), atol=1e-6)
+
+
+def test_left_out_regressions_are_those_fitted_without_the_knockout(screen):
+    names = list(screen[0].index)
+    kernel = sum(Families().kernel(source, names, names) for source in Families.sources)
+    found = direction_mix._left_out_regressions(kernel, 0.3)
+    unit = np.trace(kernel) / len(kernel)
+    for i in range(len(names)):
+        others = np.delete(np.arange(len(names)), i)
+        rest = kernel[np.ix_(others, others)] + 0.3 * unit * np.eye(len(others))
+        np.testing.assert_allclose(found[i, others], kernel[i, others] @ np.linalg.inv(rest))
+        assert found[i, i] == 0
 
 
 def test_predictions_do_not_depend_on_the_order_of_genes_or_perturbations(screen):
