@@ -3,6 +3,8 @@
     python local_test.py                     what `crunch test` does, checked and scored
     python local_test.py --skip-train        with the model of the last run
     python local_test.py --score-only DIR    a prediction directory that exists
+    python local_test.py --cv 5 --report report --json cv.json
+                                             is a change real? cross-validation on all knock-outs
 
 Exit status: 0, 1 if the platform would reject the submission, 2 if the run failed.
 """
@@ -12,18 +14,11 @@ import json
 import sys
 from pathlib import Path
 
-from evaluation.local_run import (
-    as_json,
-    check_and_score,
-    choose_data,
-    choose_places,
-    choose_scorer,
-    describe,
-    local_panels,
-    run_stages,
-)
+from evaluation import comparison, cross_validation_run, local_run
+from evaluation.cross_validation import Settings
 from evaluation.local_truth import read_local_truth
 from evaluation.panels import PANEL_KINDS
+from evaluation.parallel import Workers
 from perturbation.errors import InputError
 
 SUBMISSION = Path(__file__).resolve().parent
@@ -31,44 +26,90 @@ SUBMISSION = Path(__file__).resolve().parent
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    form = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     add = parser.add_argument
     add("--data", type=Path, help="data directory (default: data/ if filled, else data/demo)")
     add("--model", type=Path, help="model directory (default: resources/ for data/)")
     add("--out", type=Path, help="prediction directory (default: prediction/ for data/)")
     add("--skip-train", action="store_true", help="use the model that is there")
     add("--score-only", type=Path, nargs="?", const=True, help="neither train nor infer")
-    add("--panel", choices=PANEL_KINDS, default="variable", help="genes to score on")
-    add("--panel-genes", type=int, default=1000, help="genes on a panel (default: 1000)")
-    add("--panel-draws", type=int, default=3, help="panels to average over (default: 3)")
     add("--scorer", choices=("own", "platform"), default="own", help="whose code scores")
+    add("--panel", choices=PANEL_KINDS, default="variable", help="genes to score on")
+    add("--panel-genes", type=_positive, default=1000, help="genes on a panel (default: 1000)")
+    add("--panel-draws", type=_positive, default=3, help="panels to average (default: 3)")
+    add("--cv", type=_positive, metavar="K", help="cross-validate with K folds")
+    add("--repeats", type=_positive, default=3, help="deal the folds so many times (default: 3)")
+    add("--predictor", action="append", default=[], metavar="MODULE:CLASS", help="compare it too")
+    add("--report", type=Path, metavar="DIR", help="write a page about the cross-validation")
+    add("--jobs", type=_positive, default=1, help="processes for the folds (default: 1)")
+    add("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster for the folds")
     add("--json", type=Path, metavar="FILE", help="write every number here")
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if not args.cv and (args.predictor or args.report or args.dask):
+        parser.error("--predictor, --report and --dask need --cv")
+    if args.cv and (args.skip_train or args.score_only or args.scorer != "own"):
+        parser.error("--skip-train, --score-only and --scorer do not go with --cv")
+    if args.json and not args.json.resolve().parent.is_dir():
+        parser.error(f"--json {args.json}: there is no directory {args.json.resolve().parent}")
+    return args
 
 
-def local_run(args: argparse.Namespace) -> int:
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text)
+
+
+def run_submission(args: argparse.Namespace, data: Path) -> int:
     """Test against the organisers' local ground truth; return the exit status."""
-    data, which = choose_data(SUBMISSION, args.data)
-    print(which)
+    scorer = local_run.choose_scorer(args.scorer)
     out = args.out if args.score_only in (None, True) else args.score_only
-    places = choose_places(SUBMISSION, data, args.model, out)
-    scorer = choose_scorer(args.scorer)
+    places = local_run.choose_places(SUBMISSION, data, args.model, out)
     truth = read_local_truth(places.data)
-    stages = {} if args.score_only else run_stages(places, truth, skip_train=args.skip_train)
-    panels = local_panels(places.data, truth, args.panel, args.panel_genes, args.panel_draws)
-    run = check_and_score(places, truth, stages, panels, scorer)
-    print(describe(run))
-    if args.json:
-        args.json.write_text(json.dumps(as_json(run), indent=1) + "\n")
+    stages = (
+        {} if args.score_only else local_run.run_stages(places, truth, skip_train=args.skip_train)
+    )
+    panel = (args.panel, args.panel_genes, args.panel_draws)
+    panels = local_run.local_panels(places.data, truth, *panel)
+    run = local_run.check_and_score(places, truth, stages, panels, scorer)
+    print(local_run.describe(run))
+    _write_json(args.json, local_run.as_json(run))
     return 1 if run.faults else 0
+
+
+def cross_validate(args: argparse.Namespace, data: Path) -> int:
+    """Compare predictors on knock-outs held out of training; return the exit status."""
+    settings = Settings(
+        cross_validation_run.contenders(args.predictor),
+        args.cv,
+        args.repeats,
+        args.panel,
+        args.panel_genes,
+        args.panel_draws,
+    )
+    workers = Workers(args.jobs, args.dask)
+    finished = cross_validation_run.run(data, SUBMISSION, settings, workers)
+    print(cross_validation_run.describe_notes(finished), "", sep="\n")
+    print(comparison.describe(finished.comparisons))
+    _write_json(args.json, cross_validation_run.as_json(finished))
+    if args.report:
+        print("Report:", cross_validation_run.report(finished, args.report))
+    return 0
+
+
+def _write_json(path: Path | None, values: dict[str, object]) -> None:
+    if path:
+        path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run, and say in one sentence what is wrong with the input."""
+    args = parse(arguments)
     try:
-        return local_run(parse(arguments))
+        data, which = local_run.choose_data(SUBMISSION, args.data)
+        print(which)
+        return cross_validate(args, data) if args.cv else run_submission(args, data)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -7,6 +7,8 @@ leaves in the model directory (resources/) reaches infer().
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from perturbation.cells import BaseCells, choose_cells, predict_cells
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.dataset import open_dataset
@@ -37,11 +39,11 @@ def train(data_directory_path: str, model_directory_path: str) -> None:
     summary = summarise(dataset)
 
     # 3. Choose the real cells that every prediction is made of.
-    perturbed = summary.cells[summary.cell_labels != CONTROL_LABEL]
-    base_cells = perturbed[choose_cells(perturbed, CELLS_PER_PERTURBATION)].toarray()
+    perturbed = np.flatnonzero(summary.cell_labels != CONTROL_LABEL)
+    chosen = choose_cells(summary.cells, perturbed, CELLS_PER_PERTURBATION)
 
     # 4. Keep what infer() needs.
-    save_model(Model.of(summary, base_cells), model_directory_path)
+    save_model(Model.of(summary, chosen), model_directory_path)
 
 
 def infer(

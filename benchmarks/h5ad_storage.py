@@ -28,7 +28,7 @@ def write_frame(file: h5py.File, obs: pd.DataFrame, genes: np.ndarray, uns: dict
     ad.io.write_elem(file, "obs", obs.astype(dict.fromkeys(strings, "category")))
     ad.io.write_elem(file, "var", pd.DataFrame(index=genes))
     ad.io.write_elem(file, "uns", uns)
-    for name in {"layers", "obsm", "obsp", "varm", "varp"} - file.keys():
+    for name in sorted({"layers", "obsm", "obsp", "varm", "varp"} - file.keys()):
         ad.io.write_elem(file, name, {})
 
 
@@ -83,7 +83,8 @@ def rewrite_x(
     layout: str = "csr",
     chunked: bool = True,
     compression: str | None = None,
-    index_dtype: str = "int32",
+    indices_dtype: str = "int32",
+    indptr_dtype: str = "int32",
 ) -> None:
     """Store X of an h5ad file in another way; all of X is held in memory.
 
@@ -97,8 +98,8 @@ def rewrite_x(
         False for contiguous datasets.
     compression
         None or "gzip", which needs chunks.
-    index_dtype
-        Of indptr and indices.
+    indices_dtype, indptr_dtype
+        Whole numbers of the sparse layouts.
     """
     with h5py.File(path) as file:
         matrix = ad.io.read_elem(file["X"])
@@ -106,21 +107,22 @@ def rewrite_x(
     options = {"chunks": True, "compression": compression} if chunked else {}
     with h5py.File(path) as old, h5py.File(other, "w") as new:
         new.attrs.update(old.attrs)
-        for name in old.keys() - {"X"}:
+        for name in sorted(old.keys() - {"X"}):
             old.copy(name, new)
         if layout == "dense":
             x = new.create_dataset("X", data=matrix.toarray(), **options)
             x.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
         else:
-            _write_sparse(new, matrix.asformat(layout), index_dtype, options)
+            matrix = matrix.asformat(layout)
+            _write_sparse(new, matrix, {"indices": indices_dtype, "indptr": indptr_dtype}, options)
     other.replace(path)
 
 
-def _write_sparse(file, matrix, index_dtype, options) -> None:  # noqa: ANN001
+def _write_sparse(file, matrix, dtypes, options) -> None:  # noqa: ANN001
     group = file.create_group("X")
     encoding = {"encoding-type": f"{matrix.format}_matrix", "encoding-version": "0.1.0"}
     group.attrs.update(encoding)
     group.attrs["shape"] = np.array(matrix.shape)
     group.create_dataset("data", data=matrix.data, **options)
-    group.create_dataset("indices", data=matrix.indices.astype(index_dtype), **options)
-    group.create_dataset("indptr", data=matrix.indptr.astype(index_dtype), **options)
+    for name, dtype in dtypes.items():
+        group.create_dataset(name, data=getattr(matrix, name).astype(dtype), **options)

@@ -99,9 +99,9 @@ def simulate(
     n_targets
         Fresh knock-outs; predict_perturbations.txt holds the held-out ones and these, shuffled.
     n_held_out
-        Knock-outs of the local ground truth.
+        Knock-outs of the local ground truth, at least one.
     n_truth_cells
-        Their cells together; by default as many a training cell as published.
+        Their cells together; by default 5 percent of `n_cells`, as published.
     null_share
         Share of knock-outs that change nothing but their own transcript, 0 to 1.
     n_pools
@@ -114,7 +114,7 @@ def simulate(
     gene_sets
         Where to write what is known about the genes: TSV, columns gene and set.
     storage
-        Arguments of `simulated_files.rewrite_x`; by default CSR in chunks as anndata makes them.
+        Arguments of `h5ad_storage.rewrite_x`; by default CSR in chunks as anndata makes them.
     n_threads
         Blocks drawn at a time, each of some ``256 * n_genes * 40`` bytes.
     seed
@@ -123,14 +123,12 @@ def simulate(
     Raises
     ------
     InputError
-        If there are not four cells for each perturbation and control.
+        If there are not four cells for each perturbation, and for control.
     """
     path = Path(path)
-    if n_cells < 4 * (n_perturbations + 1):
-        raise InputError(
-            f"{n_cells:,} cells are too few for {n_perturbations:,} perturbations and control: "
-            f"give at least {4 * (n_perturbations + 1):,}."
-        )
+    n_truth_cells = n_truth_cells or max(4 * n_held_out, round(TRUTH_SHARE * n_cells))
+    _need_cells(n_cells, n_perturbations + 1, "perturbations and control")
+    _need_cells(n_truth_cells, n_held_out, "held-out perturbations")
     path.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, 0])
     sizes = (n_perturbations, n_held_out, n_targets)
@@ -140,40 +138,33 @@ def simulate(
     parts = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
     training, held_out, targets = (world.knockouts[part] for part in parts)
 
-    n_control = max(4, round(CONTROL_SHARE * n_cells))
+    n_control = int(np.clip(round(CONTROL_SHARE * n_cells), 4, n_cells - 4 * n_perturbations))
     rows = np.append(_spread(rng, parts[0], n_cells - n_control), np.full(n_control, -1))
     rows, pools = _in_file_order(rng, rows, n_pools, world, order)
     with h5py.File(path / TRAINING_FILE, "w") as file:
-        cells = write_cells(
-            file,
-            world,
-            rows,
-            pools,
-            counts_layer=counts_layer,
-            n_threads=n_threads,
-            seed=[seed, 1],
-        )
+        options = {"counts_layer": counts_layer, "n_threads": n_threads, "seed": [seed, 1]}
+        cells = write_cells(file, world, rows, pools, **options)
         write_frame(file, _obs(rng, world, rows, pools, cells), world.genes, {})
     if storage:
         rewrite_x(path / TRAINING_FILE, **storage)
-
     proportions = _write_proportions(path / PROPORTIONS_FILE, world, rows, cells.flags)
-    n_truth_cells = n_truth_cells or max(4 * n_held_out, round(TRUTH_SHARE * n_cells))
+
     truth_rows = _spread(rng, parts[1], n_truth_cells)
     truth_rows, truth_pools = _in_file_order(rng, truth_rows, n_pools, world, order)
-    with h5py.File(path / LOCAL_TRUTH_FILE, "w") as file:
-        flags = write_dense(file, world, truth_rows, truth_pools, [seed, 2])
-        obs = pd.DataFrame({"gene": _labels(world, truth_rows)}, _cell_names(len(truth_rows)))
-        centroids = {
-            "control_centroid_train": cells.control_centroid,
-            "perturbed_centroid_train": cells.perturbed_centroid,
-        }
-        write_frame(file, obs, world.genes, centroids)
-    _write_proportions(path / LOCAL_PROPORTIONS_FILE, world, truth_rows, flags)
+    _write_local_truth(path, world, truth_rows, truth_pools, cells, [seed, 2])
     _write_lists(path, rng, world, np.append(held_out, targets))
     if gene_sets:
         world.gene_sets.to_csv(gene_sets, sep="\t", index=False)
     return Simulation(world, training, held_out, targets, proportions, cells)
+
+
+def _need_cells(n_cells: int, n_groups: int, groups: str) -> None:
+    """Refuse fewer than four cells for each group."""
+    if n_cells < 4 * n_groups:
+        raise InputError(
+            f"{n_cells:,} cells are too few for {n_groups:,} {groups}: "
+            f"give at least {4 * n_groups:,}."
+        )
 
 
 def _spread(rng: np.random.Generator, rows: np.ndarray, n_cells: int) -> np.ndarray:
@@ -235,6 +226,19 @@ def _write_proportions(
     adipo = table["adipo"].where(table["adipo"] > 0, 1)
     table.assign(lipo_adipo=table["lipo"] / adipo).to_csv(path)
     return table
+
+
+def _write_local_truth(path, world, rows, pools, training_cells, seed) -> None:  # noqa: ANN001
+    """Draw and write the held-out cells, their proportions and the training centroids."""
+    centroids = {
+        "control_centroid_train": training_cells.control_centroid,
+        "perturbed_centroid_train": training_cells.perturbed_centroid,
+    }
+    obs = pd.DataFrame({"gene": _labels(world, rows)}, _cell_names(len(rows)))
+    with h5py.File(path / LOCAL_TRUTH_FILE, "w") as file:
+        flags = write_dense(file, world, rows, pools, seed)
+        write_frame(file, obs, world.genes, centroids)
+    _write_proportions(path / LOCAL_PROPORTIONS_FILE, world, rows, flags)
 
 
 def _write_lists(path: Path, rng: np.random.Generator, world: World, targets: np.ndarray) -> None:

@@ -25,6 +25,8 @@ N_GENES_IN_FULL = 21_592
 LARGEST_FRACTION = 0.03
 """No gene is expected to take more of a cell's counts; X then stays below log2(1 + 100,000)."""
 
+UNMEASURED_EVERY = 10
+"""One knock-out in so many is of a gene that is not measured."""
 N_BACKGROUND = 10
 N_MODULES = 24
 CONTROL_PROPORTIONS = {"pre_adipo": 0.366, "adipo": 0.258, "other": 0.376, "lipo": 0.070}
@@ -36,11 +38,14 @@ LOG_FRACTION_SD = 2.3
 MEDIAN_DEPTH = 78_000.0
 LOG_DEPTH_SD = 0.35
 OVERDISPERSION = 0.15
-PROGRAM_SD = 0.34
+PROGRAM_SD = 0.33
 BACKGROUND_SD = 0.04
 POOL_SD = 0.5
-MODULE_SD = 0.03
+MODULE_SD = 0.035
 PROGRAM_SHIFT_SD = 0.2
+PRIVATE, COMMON = 0.4, 1.0
+"""Size of the part of an effect that is a knock-out's own, and of the part that all share,
+relative to the part that its gene sets decide."""
 STRENGTH_LOG_SD = 0.5
 MEAN_STRENGTH = 0.8
 """Of a knock-out, at the default null share."""
@@ -102,7 +107,6 @@ def draw_world(
     n_knockouts: int,
     n_pools: int = 8,
     null_share: float = 0.3,
-    unmeasured_share: float = 0.1,
 ) -> World:
     """Draw the truth of one competition.
 
@@ -118,11 +122,9 @@ def draw_world(
         Pools of cells.
     null_share
         Share of knock-outs that change nothing but their own transcript.
-    unmeasured_share
-        At least this share of the knock-outs are not among the measured genes.
     """
     genes = np.array([f"GENE{i:05d}" for i in range(n_genes)])
-    knockouts, own_gene = _name_knockouts(rng, genes, n_knockouts, unmeasured_share)
+    knockouts, own_gene = _name_knockouts(rng, genes, n_knockouts)
     names = np.concatenate([genes, knockouts[own_gene < 0]])
     member = _draw_membership(rng, len(names))
     row = pd.Index(names).get_indexer(knockouts)
@@ -210,12 +212,12 @@ def expected_values(
     )
 
 
-def _name_knockouts(rng, genes, n_knockouts, unmeasured_share):  # noqa: ANN001, ANN202
-    """Names in random order and their columns, -1 for those that are no measured gene."""
-    n_measured = min(len(genes), n_knockouts - round(unmeasured_share * n_knockouts))
+def _name_knockouts(rng, genes, n_knockouts):  # noqa: ANN001, ANN202
+    """Names and their columns; -1 for one in ten, the last among them, that is not measured."""
+    from_last = np.arange(n_knockouts)[::-1]
+    measured = rng.permutation(np.flatnonzero(from_last % UNMEASURED_EVERY))[: len(genes)]
     own_gene = np.full(n_knockouts, -1)
-    own_gene[:n_measured] = rng.permutation(len(genes))[:n_measured]
-    rng.shuffle(own_gene)
+    own_gene[measured] = rng.permutation(len(genes))[: len(measured)]
     unmeasured = [f"UNMEASURED{i:04d}" for i in range(n_knockouts)]
     return np.where(own_gene < 0, unmeasured, genes[own_gene]), own_gene
 
@@ -261,7 +263,7 @@ def _draw_effects(rng, member, null_share):  # noqa: ANN001, ANN202
     of_sets = member / np.sqrt(member.sum(axis=1, keepdims=True))
     private = rng.standard_normal((n_knockouts, N_MODULES)) / N_MODULES**0.5
     common = rng.standard_normal(N_MODULES) / N_MODULES**0.5
-    scores = strength[:, None] * (of_sets + 0.6 * private + 0.6 * common)
+    scores = strength[:, None] * (of_sets + PRIVATE * private + COMMON * common)
     control, perturbed = (_logits(p) for p in (CONTROL_PROPORTIONS, MEAN_PROPORTIONS))
     of_modules = rng.normal(0, PROGRAM_SHIFT_SD, (N_MODULES, 4))
     shift = of_sets @ (of_modules - of_modules.mean(axis=0))

@@ -83,6 +83,11 @@ BASELINES = (
         "evaluation.contenders:PerturbedCentroid",
         "evaluation.contenders:mean_proportions",
     ),
+    Contender(
+        "bilinear regression",
+        "evaluation.baselines:BilinearRegression",
+        "evaluation.contenders:mean_proportions",
+    ),
 )
 
 

@@ -159,9 +159,10 @@ def predict_fold(material: Material, training: Summary, fold: Fold) -> FoldPredi
     settings = material.settings
     rng = np.random.default_rng([SEED, fold.repeat, fold.number])
     panel = (settings.panel, settings.panel_genes, settings.panel_draws)
-    perturbed = training.cells[training.cell_labels != CONTROL_LABEL]
+    perturbed = np.flatnonzero(training.cell_labels != CONTROL_LABEL)
+    chosen = choose_cells(training.cells, perturbed, CELLS_PER_PERTURBATION)
     return FoldPredictions(
-        base_cells=perturbed[choose_cells(perturbed, CELLS_PER_PERTURBATION)].toarray(),
+        base_cells=training.cells[chosen].toarray(),
         panels=draw_panels(training.cells, material.scored, *panel, rng),
         of={
             contender.name: predict(contender, training, material.gene_features, fold.held_out)

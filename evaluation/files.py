@@ -87,6 +87,8 @@ def sample_training_cells(
     genes
         Names of the columns.
     """
+    if not (data / TRAINING_FILE).is_file():
+        raise InputError(f"{data / TRAINING_FILE} is missing. Run `crunch download`.")
     file = ad.read_h5ad(data / TRAINING_FILE, backed="r")
     starts = np.linspace(0, max(0, file.n_obs - cells_per_slab), n_slabs).astype(int)
     slabs = [

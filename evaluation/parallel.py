@@ -17,6 +17,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 SUBMISSION = Path(__file__).resolve().parent.parent
+SECONDS_TO_CONNECT = 20
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,13 @@ def _in_processes(
 def _on_dask(
     function: Callable[[Shared, Task], Result], shared: Shared, tasks: Sequence[Task], address: str
 ) -> Iterator[Result]:
-    """Send the code and `shared` to every worker of the cluster, then the tasks."""
+    """Send the code and `shared` to scheduler and workers, which need no clone; then the tasks."""
     try:
-        from dask.distributed import Client, as_completed
+        from distributed import Client, as_completed
     except ImportError as error:
         raise InputError("--dask needs Dask: pip install distributed.") from error
     try:
-        client = Client(address, timeout=20)
+        client = Client(address, timeout=SECONDS_TO_CONNECT)
     except OSError as error:
         raise InputError(f"No Dask scheduler answers at {address} ({error}).") from error
     with client, tempfile.TemporaryDirectory() as directory:

@@ -94,13 +94,19 @@ def _call(module: ScoringModule, data: Path, prediction: Path) -> list[float]:
         SimpleNamespace(id=number, name=name, target=SimpleNamespace(id=number, name=name))
         for number, name in enumerate(PLATFORM_NAMES.values())
     ]
-    results = module.score(
-        phase_type=PhaseType.SUBMISSION,
-        chain_height=1,
-        metrics=metrics,
-        prediction_directory_path=str(prediction),
-        data_directory_path=str(data),
-    )
+    try:
+        results = module.score(
+            phase_type=PhaseType.SUBMISSION,
+            chain_height=1,
+            metrics=metrics,
+            prediction_directory_path=str(prediction),
+            data_directory_path=str(data),
+        )
+    except Exception as error:  # whatever the platform's code raises
+        raise InputError(
+            f"The platform's score() failed ({type(error).__name__}: {error}). Its interface may "
+            "have changed; leave out --scorer platform."
+        ) from error
     return [float(results[metric.id].value) for metric in metrics]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from perturbation.competition import L1_WEIGHT_LIPO, L1_WEIGHT_PROGRAMS, MMD_BANDWIDTHS, PROGRAMS
+from perturbation.competition import L1_WEIGHT_LIPO, L1_WEIGHT_PROGRAMS, PROGRAMS
+from perturbation.mmd_kernel import mmd_kernel
 
 METRICS = {"pearson_delta": "higher", "mmd": "lower", "l1": "lower"}
 """The three metrics in the order of the boards, and which way is better."""
@@ -71,7 +72,7 @@ def mmd(truth: np.ndarray, prediction: np.ndarray) -> float:
     """Squared maximum mean discrepancy of the first n rows of each, n the smaller row count.
 
     ``mean k(truth, truth) + mean k(pred, pred) - 2 mean k(truth, pred)``, diagonals included, where
-    k sums exp(-squared distance / b) over `MMD_BANDWIDTHS`.
+    k is `perturbation.mmd_kernel`.
 
     Parameters
     ----------
@@ -86,34 +87,9 @@ def mmd(truth: np.ndarray, prediction: np.ndarray) -> float:
     if n == 0:
         raise ValueError("mmd needs at least one row of truth and of prediction")
     rows = np.concatenate([truth[:n], prediction[:n]]).astype(np.float64, copy=False)
-    kernel = multiscale_kernel(squared_distances(rows))
+    kernel = mmd_kernel(rows)
     sums = kernel.reshape(2, n, 2, n).sum(axis=(1, 3))
     return float((sums[0, 0] + sums[1, 1] - sums[0, 1] - sums[1, 0]) / n**2)
-
-
-def squared_distances(rows: np.ndarray) -> np.ndarray:
-    """Squared Euclidean distances between all pairs of rows (n, n), from one Gram matrix."""
-    centred = rows - rows.mean(axis=0)  # subtle: distances stay, cancellation in the Gram shrinks
-    gram = centred @ centred.T
-    squares = np.diag(gram)
-    distances = squares[:, None] + squares[None, :] - 2 * gram
-    np.maximum(distances, 0, out=distances)
-    np.fill_diagonal(distances, 0)
-    return distances
-
-
-def multiscale_kernel(distances: np.ndarray) -> np.ndarray:
-    """Sum of exp(-distances / b) over `MMD_BANDWIDTHS`; uses `distances` as scratch space.
-
-    Each bandwidth is twice the one before, so one exp at the largest, squared again and again, is
-    all of them.
-    """
-    term = np.exp(np.divide(distances, -MMD_BANDWIDTHS[-1], out=distances), out=distances)
-    total = term.copy()
-    for _ in MMD_BANDWIDTHS[1:]:
-        np.multiply(term, term, out=term)
-        total += term
-    return total
 
 
 def l1_distance(truth: Mapping[str, float], prediction: Mapping[str, float]) -> float:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from perturbation.competition import MMD_BANDWIDTHS
+from perturbation.mmd_kernel import mmd_kernel
 
 N_KERNEL_GENES = 1000
 """The platform's panel has 1,000 genes, which behave like variable ones."""
@@ -19,7 +19,7 @@ class CentroidPredictor(Protocol):
         """Return centroids (n_perturbations, n_genes), log2(1 + counts per 100,000)."""
 
 
-def choose_cells(cells: sparse.csr_array, n_chosen: int) -> np.ndarray:
+def choose_cells(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int) -> np.ndarray:
     """Choose real cells whose distribution is closest to that of all, by kernel herding.
 
     Greedy herding (Chen, Welling and Smola 2010) under the platform's own MMD kernel on the most
@@ -28,17 +28,21 @@ def choose_cells(cells: sparse.csr_array, n_chosen: int) -> np.ndarray:
     Parameters
     ----------
     cells
-        (n, n_genes) candidates, log2(1 + counts per 100,000).
+        (n, n_genes) log2(1 + counts per 100,000).
+    candidates
+        (n_candidates,) rows of `cells` to choose from and to stay close to.
     n_chosen
         How many to choose. Cells repeat only if there are fewer candidates than that.
 
     Returns
     -------
-    ndarray (n_chosen,) of row numbers, in the order of choice.
+    ndarray (n_chosen,) rows of `cells`, in the order of choice.
     """
-    kernel = mmd_kernel(cells[:, most_variable_genes(cells, N_KERNEL_GENES)].toarray())
+    panel = cells[:, most_variable_genes(cells, N_KERNEL_GENES)][candidates].toarray()
+    kernel = mmd_kernel(panel.astype(np.float64))
     rounds, rest = divmod(n_chosen, len(kernel))
-    return np.concatenate([_herd(kernel, len(kernel))] * rounds + [_herd(kernel, rest)])
+    order = [_herd(kernel, len(kernel))] * rounds + [_herd(kernel, rest)]
+    return candidates[np.concatenate(order)]
 
 
 def most_variable_genes(cells: sparse.csr_array, n_genes: int) -> np.ndarray:
@@ -47,14 +51,6 @@ def most_variable_genes(cells: sparse.csr_array, n_genes: int) -> np.ndarray:
     mean = cells.sum(axis=0, dtype=np.float64) / n
     mean_of_squares = cells.power(2).sum(axis=0, dtype=np.float64) / n
     return np.sort(np.argsort(mean**2 - mean_of_squares, kind="stable")[:n_genes])
-
-
-def mmd_kernel(cells: np.ndarray) -> np.ndarray:
-    """(n, n) float64: the sum over bandwidths of exp(-squared distance / bandwidth)."""
-    cells = cells.astype(np.float64)
-    squares = np.einsum("ij,ij->i", cells, cells)
-    distances = np.maximum(squares[:, None] + squares - 2 * (cells @ cells.T), 0)
-    return sum(np.exp(-distances / bandwidth) for bandwidth in MMD_BANDWIDTHS)
 
 
 def _herd(kernel: np.ndarray, n_chosen: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from perturbation.ahead import one_ahead
-from perturbation.errors import InputError
+from perturbation.errors import InputError, reason
 
 LARGEST_LOG_VALUE = np.log2(1 + 1e5)
 """log2(1 + counts per 100,000) cannot exceed this; raw counts do."""
@@ -35,7 +35,8 @@ def read_blocks(
     Raises
     ------
     InputError
-        If a value is NaN, infinite, negative or a raw count, or an index is out of range.
+        If a value is NaN, infinite, negative or a raw count, or an index is out of range or given
+        twice.
     """
     try:
         with h5py.File(path) as file:
@@ -45,7 +46,7 @@ def read_blocks(
                 yield rows, columns, _as_checked_csr(layout, arrays, block_shape, path)
     except OSError as error:
         raise InputError(
-            f"{path} could not be read to its end ({error}). It may be truncated: "
+            f"{path} could not be read to its end ({reason(error)}). It may be truncated: "
             "download it again."
         ) from error
 
@@ -53,30 +54,56 @@ def read_blocks(
 def check_matrix(file: h5py.File, path: Path, shape: tuple[int, int]) -> None:
     """Refuse an X of an unknown layout, or not as large as obs and var say."""
     x = file["X"]
+    if not isinstance(x, h5py.Dataset) and not _is_sparse(x):
+        raise InputError(
+            f"X of {path} is neither a dense array nor a sparse matrix of anndata's. "
+            "Write it again with anndata."
+        )
+    found = x.shape if isinstance(x, h5py.Dataset) else tuple(x.attrs.get("shape", ()))
+    if tuple(found) != shape:
+        raise InputError(
+            f"X of {path} is {tuple(int(n) for n in found)}, but obs and var say {shape}. "
+            "Download it again."
+        )
     if isinstance(x, h5py.Dataset):
-        found = x.shape
-    elif {"data", "indices", "indptr"} <= set(x):
-        found = tuple(int(n) for n in x.attrs.get("shape", ()))
-        if x.attrs.get("encoding-type") not in ("csr_matrix", "csc_matrix"):
-            raise InputError(
-                f"X of {path} is encoded as {x.attrs.get('encoding-type')!r}; "
-                "expected csr_matrix, csc_matrix or a dense array."
-            )
-        n_major = shape[0] if x.attrs["encoding-type"] == "csr_matrix" else shape[1]
-        n_stored = x["data"].shape[0]
-        if x["indptr"].shape != (n_major + 1,) or x["indices"].shape != (n_stored,):
-            raise InputError(
-                f"X of {path} is broken: {x['indptr'].shape[0]:,} pointers for {n_major:,} rows or "
-                f"columns, {n_stored:,} values, {x['indices'].shape[0]:,} indices. "
-                "Download it again."
-            )
-        indptr = x["indptr"][:]
-        if indptr[0] != 0 or indptr[-1] != n_stored or (np.diff(indptr) < 0).any():
-            raise InputError(f"The row pointers of X of {path} are broken. Download it again.")
+        _check_kind(x, "biuf", path)
     else:
-        raise InputError(f"X of {path} is neither a dense array nor a sparse matrix of anndata's.")
-    if found != shape:
-        raise InputError(f"X of {path} is {found}, but obs and var say {shape}. Download it again.")
+        _check_sparse(x, path, shape)
+
+
+def _is_sparse(x: h5py.Group) -> bool:
+    return all(isinstance(x.get(name), h5py.Dataset) for name in ("data", "indices", "indptr"))
+
+
+def _check_kind(x: h5py.Dataset, kinds: str, path: Path) -> None:
+    """Refuse text, complex numbers, and fractions where whole numbers are due."""
+    if x.dtype.kind not in kinds:
+        name, expected = x.name.lstrip("/"), "numbers" if "f" in kinds else "whole numbers"
+        raise InputError(
+            f"{name} of {path} holds {x.dtype}; expected {expected}. Download it again."
+        )
+
+
+def _check_sparse(x: h5py.Group, path: Path, shape: tuple[int, int]) -> None:
+    """Refuse pointers that do not lead through all stored values, row by row."""
+    encoding = x.attrs.get("encoding-type")
+    if encoding not in ("csr_matrix", "csc_matrix"):
+        raise InputError(
+            f"X of {path} is encoded as {encoding!r}; expected csr_matrix, csc_matrix or a dense "
+            "array. Write it again with anndata."
+        )
+    for name, kinds in (("data", "biuf"), ("indices", "iu"), ("indptr", "iu")):
+        _check_kind(x[name], kinds, path)
+    n_major = shape[0] if encoding == "csr_matrix" else shape[1]
+    n_stored, n_indices, n_pointers = (x[name].size for name in ("data", "indices", "indptr"))
+    if n_pointers != n_major + 1 or n_indices != n_stored:
+        raise InputError(
+            f"X of {path} is broken: {n_pointers:,} pointers for {n_major:,} rows or columns, "
+            f"{n_stored:,} values, {n_indices:,} indices. Download it again."
+        )
+    indptr = x["indptr"][:].astype(np.int64)
+    if indptr[0] != 0 or indptr[-1] != n_stored or (np.diff(indptr) < 0).any():
+        raise InputError(f"The row pointers of X of {path} are broken. Download it again.")
 
 
 def _stored_blocks(x: h5py.Dataset | h5py.Group, cells_per_block: int) -> Iterator[tuple]:
@@ -94,7 +121,7 @@ def _stored_blocks(x: h5py.Dataset | h5py.Group, cells_per_block: int) -> Iterat
     for start in range(0, len(indptr) - 1, per_block):
         major = slice(start, min(start + per_block, len(indptr) - 1))
         stored = slice(indptr[major.start], indptr[major.stop])
-        pointers = indptr[major.start : major.stop + 1] - stored.start
+        pointers = (indptr[major.start : major.stop + 1] - stored.start).astype(np.int32)
         arrays = x["data"][stored], x["indices"][stored], pointers
         if is_csr:
             yield major, slice(0, n_genes), sparse.csr_array, arrays
@@ -121,15 +148,22 @@ def _as_checked_csr(
         )
     if len(data) and not (data.min() >= 0 and data.max() <= LARGEST_LOG_VALUE):
         raise InputError(_value_message(data, path))
-    return layout((data.astype(np.float64, copy=False), indices, indptr), shape=shape).tocsr()
+    block = layout((data.astype(np.float64, copy=False), indices, indptr), shape=shape)
+    block.sum_duplicates()  # costs little where indices ascend, as they should
+    if block.nnz < len(data):
+        raise InputError(f"X of {path} stores a value of one gene twice. Download it again.")
+    return block.tocsr()
 
 
 def _value_message(data: np.ndarray, path: Path) -> str:
     expected = f"expected log2(1 + counts per 100,000), 0 to {LARGEST_LOG_VALUE:.2f}"
     if not np.isfinite(data).all():
-        return f"X of {path} holds NaN or infinite values; {expected}."
+        return f"X of {path} holds NaN or infinite values; {expected}. Download it again."
     if data.min() < 0:
-        return f"X of {path} holds negative values, the lowest {data.min():.4g}; {expected}."
+        return (
+            f"X of {path} holds negative values, the lowest {data.min():.4g}; {expected}. "
+            "It looks scaled: use the values before that."
+        )
     return (
         f"X of {path} holds {data.max():.6g}; {expected}. It looks like raw counts: "
         "use numpy.log2(1 + counts / counts.sum(axis=1) * 100000)."

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.errors import InputError
-from perturbation.files import whole_file
+from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS
+from perturbation.errors import InputError, reason
+from perturbation.files import as_path, whole_file
+from perturbation.names import check_names
 from perturbation.summary import Summary
 
 MODEL_FILE = "model.npz"
@@ -48,15 +49,15 @@ class Model:
     trained_on: str
 
     @classmethod
-    def of(cls, summary: Summary, base_cells: np.ndarray) -> "Model":
-        """Keep of the summary what infer() needs, and the cells chosen."""
+    def of(cls, summary: Summary, chosen: np.ndarray) -> "Model":
+        """Keep of the summary what infer() needs; of its cells, the rows chosen."""
         n_cells = int(summary.n_cells.sum()) + summary.n_control_cells
         return cls(
             genes=summary.genes,
             centroids=summary.centroids,
             n_cells=summary.n_cells,
             control_centroid=summary.control_centroid,
-            base_cells=base_cells,
+            base_cells=summary.cells[chosen].toarray(),
             proportions=summary.proportions,
             trained_on=f"{n_cells:,} cells x {len(summary.genes):,} genes, "
             f"{len(summary.centroids):,} perturbations",
@@ -83,8 +84,7 @@ class Model:
 
 def save_model(model: Model, model_directory_path: str | Path) -> Path:
     """Write model.npz, whole or not at all; the same model gives the same bytes."""
-    path = Path(model_directory_path) / MODEL_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = as_path(model_directory_path, "model_directory_path") / MODEL_FILE
     arrays = {
         "format_version": np.array(FORMAT_VERSION),
         "trained_on": np.array(model.trained_on),
@@ -110,18 +110,16 @@ def load_model(model_directory_path: str | Path) -> Model:
     InputError
         If there is none yet, it is broken, or another version of this code wrote it.
     """
-    path = Path(model_directory_path) / MODEL_FILE
+    path = as_path(model_directory_path, "model_directory_path") / MODEL_FILE
     if not path.is_file():
         raise InputError(
             f"{path} is missing: no model was trained yet. Run train() first "
             "(`crunch test` and `python local_test.py` do), or ask for training in the cloud."
         )
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read ({error}). Run train() again.") from error
-    _check(arrays, path)
+    arrays = _read_arrays(path)
+    _check_version(arrays, path)
+    _check_arrays(arrays, path)
+    _check_content(arrays, path)
     genes, perturbations = arrays["genes"], arrays["perturbations"]
     return Model(
         genes=genes,
@@ -136,41 +134,68 @@ def load_model(model_directory_path: str | Path) -> Model:
     )
 
 
-def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{path} cannot be read: it is no npz archive, or not whole. Run train() again."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: np.asarray(file[name]) for name in file.files}
+    except MemoryError:
+        raise
+    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds
+        raise InputError(f"{path} cannot be read ({reason(error)}). Run train() again.") from error
+
+
+def _check_version(arrays: dict[str, np.ndarray], path: Path) -> None:
     version = arrays.get("format_version")
     if version is None or version.shape != () or version != FORMAT_VERSION:
         raise InputError(
             f"{path} has format version {version}, this code reads {FORMAT_VERSION}. "
             "Run train() again."
         )
+
+
+def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Every array is there, fits the others, and holds text or usable numbers."""
     n_genes, n_perturbations = (np.size(arrays.get(name)) for name in ("genes", "perturbations"))
-    n_labels = n_perturbations + 1
-    shapes = {
-        "trained_on": (),
-        "genes": (n_genes,),
-        "perturbations": (n_perturbations,),
-        "centroids": (n_perturbations, n_genes),
-        "n_cells": (n_perturbations,),
-        "control_centroid": (n_genes,),
-        "base_cells": (np.shape(arrays.get("base_cells", ()))[:1] or (1,)) + (n_genes,),
-        "proportion_labels": (n_labels,),
-        "proportions": (n_labels, len(PROGRAM_FLAGS)),
+    expected = {
+        "trained_on": ("U", ()),
+        "genes": ("U", (n_genes,)),
+        "perturbations": ("U", (n_perturbations,)),
+        "centroids": ("f", (n_perturbations, n_genes)),
+        "n_cells": ("i", (n_perturbations,)),
+        "control_centroid": ("f", (n_genes,)),
+        "base_cells": ("f", (CELLS_PER_PERTURBATION, n_genes)),
+        "proportion_labels": ("U", (n_perturbations + 1,)),
+        "proportions": ("f", (n_perturbations + 1, len(PROGRAM_FLAGS))),
     }
-    for name, shape in shapes.items():
+    for name, (kind, shape) in expected.items():
         if name not in arrays:
             raise InputError(f"{path} has no array {name}. Run train() again.")
-        if arrays[name].shape != shape:
+        array = arrays[name]
+        if array.shape != shape:
             raise InputError(
-                f"{path}: {name} is {arrays[name].shape}, expected {shape}. Run train() again."
+                f"{path}: {name} is {array.shape}, expected {shape}. Run train() again."
             )
-        is_text = name in ("trained_on", "genes", "perturbations", "proportion_labels")
-        if (arrays[name].dtype.kind == "U") != is_text:
+        if array.dtype.kind != kind:
             raise InputError(
-                f"{path}: {name} holds {arrays[name].dtype}, expected "
-                f"{'text' if is_text else 'numbers'}. Run train() again."
+                f"{path}: {name} holds {array.dtype}, expected "
+                f"{'text' if kind == 'U' else 'numbers'}. Run train() again."
             )
-        if not is_text and not (np.isfinite(arrays[name]).all() and (arrays[name] >= 0).all()):
+        if kind != "U" and not (np.isfinite(array).all() and (array >= 0).all()):
             raise InputError(f"{path}: {name} holds NaN or negative values. Run train() again.")
+
+
+def _check_content(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Names stand once, every knock-out has cells, and proportions are of the same knock-outs."""
+    for name in ("genes", "perturbations", "proportion_labels"):
+        check_names(arrays[name].tolist(), f"{name} of {path}")
     expected = {CONTROL_LABEL, *arrays["perturbations"].tolist()}
     if set(arrays["proportion_labels"].tolist()) != expected:
         raise InputError(f"{path}: its proportions are of other knock-outs. Run train() again.")
+    if (arrays["n_cells"] == 0).any():
+        raise InputError(f"{path} has knock-outs without cells. Run train() again.")
+    if (arrays["proportions"] > 1).any():
+        raise InputError(f"{path}: proportions must lie between 0 and 1. Run train() again.")

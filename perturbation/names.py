@@ -1,11 +1,11 @@
 """Lists of gene names: read from a file, and checked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from perturbation.errors import InputError
+from perturbation.errors import InputError, reason
 
 
 def read_names(path: str | Path) -> list[str]:
@@ -14,7 +14,7 @@ def read_names(path: str | Path) -> list[str]:
     Raises
     ------
     InputError
-        If the file is missing, not UTF-8, empty, or names a gene twice.
+        If the file is missing, not UTF-8, empty, or not one name a line, each once.
     """
     path = Path(path)
     try:
@@ -23,9 +23,12 @@ def read_names(path: str | Path) -> list[str]:
         raise InputError(f"{path} is missing. Run `crunch download`.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path} cannot be read as UTF-8 text ({error}). Download it again."
+            f"{path} cannot be read as UTF-8 text ({reason(error)}). Download it again."
         ) from error
-    return check_names([name.strip() for name in text.splitlines() if name.strip()], str(path))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if wrong := [line for line in lines if set(line) & set(" \t,;")]:
+        raise InputError(f"{path} must hold one gene name a line, found {wrong[0][:40]!r}.")
+    return check_names(lines, str(path))
 
 
 def check_names(names: Sequence[str], source: str) -> list[str]:
@@ -41,14 +44,14 @@ def check_names(names: Sequence[str], source: str) -> list[str]:
     Raises
     ------
     InputError
-        If there is none, one is not a non-empty string, or one stands twice.
+        If there is none, one is not printable text, or one stands twice.
     """
-    if names is None or isinstance(names, str):
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
         raise InputError(f"{source} must be a list of gene names, found {names!r}.")
     names = list(names)
     if not names:
         raise InputError(f"{source} is empty; expected gene names, one a line.")
-    if wrong := [name for name in names if not isinstance(name, str) or not name.strip()]:
+    if wrong := [name for name in names if not _is_name(name)]:
         raise InputError(f"{source} must hold gene names as text, found {wrong[0]!r}.")
     repeated = pd.Index(names)[pd.Index(names).duplicated()].unique()
     if len(repeated):
@@ -57,6 +60,11 @@ def check_names(names: Sequence[str], source: str) -> list[str]:
             "Each must stand there once."
         )
     return [str(name) for name in names]
+
+
+def _is_name(name: object) -> bool:
+    """Whether HDF5 and CSV can hold it: text, no control character, no half of a surrogate."""
+    return isinstance(name, str) and bool(name.strip()) and name.isprintable()
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

@@ -1,6 +1,6 @@
 """Writes prediction.h5ad and the table of proportions: whole or not at all, in little memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -10,13 +10,16 @@ import pandas as pd
 
 from perturbation.ahead import one_ahead
 from perturbation.competition import SUBMITTED_PROPORTION_COLUMNS
-from perturbation.files import need_room, unfinished_name, whole_file
+from perturbation.files import as_path, need_room, whole_file
 from perturbation.memory import available_memory
 from perturbation.programs import DECIMALS
 from perturbation.progress import progress
 
+ON_DISK = np.dtype("<f4")
+HEADER_BYTES = 2**16
+MOST_IN_MEMORY = 2**28
 SHARE_OF_MEMORY = 0.25
-"""The matrix is built in memory if it takes at most this share of what is available."""
+"""The matrix is built in memory up to so many bytes and this share of what is available."""
 
 
 def write_prediction(
@@ -51,60 +54,81 @@ def write_prediction(
     Raises
     ------
     InputError
-        If the disk has no room.
+        If the disk has no room, or a file cannot be written.
     """
-    h5ad_path, csv_path = Path(h5ad_path), Path(csv_path)
-    h5ad_path.parent.mkdir(parents=True, exist_ok=True)
-    for path in (h5ad_path, csv_path):  # left by a run that was killed
-        unfinished_name(path).unlink(missing_ok=True)
+    h5ad_path = as_path(h5ad_path, "prediction_h5ad_file_path")
+    csv_path = as_path(csv_path, "program_proportion_csv_file_path")
     shape = (len(proportions) * cells_per_perturbation, len(genes))
     n_bytes = 4 * shape[0] * shape[1]
-    need_room(h5ad_path, n_bytes + 200 * sum(shape))
     if in_memory is None:
-        in_memory = n_bytes <= SHARE_OF_MEMORY * available_memory()
+        in_memory = n_bytes <= min(MOST_IN_MEMORY, SHARE_OF_MEMORY * available_memory())
     with whole_file(csv_path) as csv, whole_file(h5ad_path) as h5ad:
+        need_room(h5ad_path, n_bytes + 200 * sum(shape))
         proportions.rename_axis("gene").reset_index()[list(SUBMITTED_PROPORTION_COLUMNS)].to_csv(
             csv, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n"
         )
-        _write_frame(h5ad, proportions.index, genes, cells_per_perturbation)
-        with h5py.File(h5ad, "r+") as file:
-            x = _create_matrix(file, shape)
-            if in_memory:
-                matrix = np.empty(shape, dtype=np.float32)
-                _fill(matrix, blocks)
-                x[...] = matrix
-            else:
-                _fill(x, blocks)
+        start_of_x = _write_frame(h5ad, proportions.index, genes, shape)
+        cells = _counted(blocks, shape[0])
+        with h5ad.open("r+b") as file:
+            file.seek(start_of_x)
+            for rows in [_stacked(cells, shape)] if in_memory else cells:
+                file.write(np.ascontiguousarray(rows, dtype=ON_DISK))
 
 
 def _write_frame(
-    path: Path, perturbations: Sequence[str], genes: Sequence[str], cells_per_perturbation: int
-) -> None:
-    """Let anndata write obs and var, so that only X is ours."""
-    names = np.repeat(np.asarray(perturbations, dtype=str), cells_per_perturbation)
+    path: Path, perturbations: Sequence[str], genes: Sequence[str], shape: tuple[int, int]
+) -> int:
+    """Write all but the values of X, and return the byte of the file where they go.
+
+    subtle: HDF5 can crash after a write that failed. So only plain writes reach the disk where it
+    may be full: HDF5 makes obs and var in memory, and finds room for the header of X made already.
+    """
+    names = np.repeat(np.asarray(perturbations, dtype=str), shape[0] // len(perturbations))
     obs = pd.DataFrame(
         {"gene": pd.Categorical(names, categories=sorted(perturbations))},
         index=[str(row) for row in range(len(names))],
     )
     var = pd.DataFrame(index=pd.Index(list(genes), dtype=object))
-    ad.AnnData(obs=obs, var=var).write_h5ad(path)
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as in_memory:
+        ad.io.write_elem(in_memory, "/", ad.AnnData(obs=obs, var=var))
+        in_memory.flush()
+        frame = in_memory.id.get_file_image()
+    with path.open("wb") as file:
+        file.write(frame + bytes(HEADER_BYTES))
+        file.truncate(len(frame) + HEADER_BYTES + ON_DISK.itemsize * shape[0] * shape[1])
+    with h5py.File(path, "r+") as file:
+        return _create_matrix(file, shape)
 
 
-def _create_matrix(file: h5py.File, shape: tuple[int, int]) -> h5py.Dataset:
-    """Dense X, contiguous, as anndata reads it: the two attributes are its on-disk format's."""
+def _create_matrix(file: h5py.File, shape: tuple[int, int]) -> int:
+    """Make a dense contiguous X, not yet filled, and return the byte where its values start.
+
+    The two attributes are those by which anndata knows a dense array.
+    """
     if "X" in file:
         del file["X"]
-    x = file.create_dataset("X", shape=shape, dtype=np.float32)
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    x = file.create_dataset("X", shape=shape, dtype=ON_DISK, dcpl=layout)
     x.attrs["encoding-type"] = "array"
     x.attrs["encoding-version"] = "0.2.0"
-    return x
+    return x.id.get_offset()
 
 
-def _fill(x: h5py.Dataset | np.ndarray, blocks: Iterable[np.ndarray]) -> None:
-    """Put the blocks one below the other."""
-    with progress(x.shape[0], "writing cells", unit="cell") as bar:
-        start = 0
+def _counted(blocks: Iterable[np.ndarray], n_rows: int) -> Iterator[np.ndarray]:
+    """Yield the blocks, made one ahead, and show how many rows are done."""
+    with progress(n_rows, "writing cells", unit="cell") as bar:
         for block in one_ahead(blocks):
-            x[start : start + len(block)] = block
-            start += len(block)
+            yield block
             bar.update(len(block))
+
+
+def _stacked(blocks: Iterable[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Put the blocks one below the other."""
+    matrix = np.empty(shape, dtype=ON_DISK)
+    start = 0
+    for block in blocks:
+        matrix[start : start + len(block)] = block
+        start += len(block)
+    return matrix

@@ -78,7 +78,7 @@ def summarise(
     *,
     n_cells_kept: int = 4000,
     among_first: int | None = None,
-    cells_per_block: int = 128,
+    cells_per_block: int = 512,
 ) -> Summary:
     """Read X once and keep its centroids and some cells of every label.
 

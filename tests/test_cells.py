@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
-from perturbation.cells import BaseCells, choose_cells, mmd_kernel, predict_cells
+from perturbation.cells import BaseCells, choose_cells, predict_cells
 from perturbation.competition import MMD_BANDWIDTHS
+from perturbation.mmd_kernel import mmd_kernel
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_herded_cells_are_closer_to_all_cells_than_random_ones_at_every_prefix()
     def distance(rows):
         return kernel[np.ix_(rows, rows)].mean() - 2 * kernel[rows].mean()
 
-    chosen = choose_cells(sparse.csr_array(cells), 40)
+    chosen = choose_cells(sparse.csr_array(cells), np.arange(300), 40)
     assert len(set(chosen)) == 40
     for size in (5, 10, 20, 40):
         random = [distance(rng.choice(300, size, replace=False)) for _ in range(50)]
@@ -66,9 +67,9 @@ def test_herded_cells_are_closer_to_all_cells_than_random_ones_at_every_prefix()
 
 
 def test_few_candidates_are_used_again(cells):
-    chosen = choose_cells(sparse.csr_array(cells[:7]), 20)
-    assert np.bincount(chosen).tolist().count(3) == 6
-    assert np.bincount(chosen).tolist().count(2) == 1
+    chosen = choose_cells(sparse.csr_array(cells), np.arange(3, 10), 20)
+    times = np.bincount(chosen).tolist()
+    assert (times[:3], sorted(times[3:])) == ([0, 0, 0], [2, 3, 3, 3, 3, 3, 3])
 
 
 def test_predicted_cells_do_not_depend_on_the_block_size(cells):

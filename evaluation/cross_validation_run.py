@@ -1,0 +1,139 @@
+"""The run that ``local_test.py --cv`` asks for: gather material, compare, print, report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from evaluation.comparison import Comparison, by_perturbation, compare
+from evaluation.contenders import BASELINES, SHIPPED, Contender, named
+from evaluation.cross_validation import Material, Settings, cross_validate
+from evaluation.examples import best_median_worst
+from evaluation.folds import summarise_with_truth
+from evaluation.panels import POOL_FACTOR
+from evaluation.parallel import Workers
+from evaluation.report import Report, write_report
+from evaluation.scoring import METRICS, NO_CORRELATION
+from perturbation.competition import GENES_FILE
+from perturbation.errors import InputError
+from perturbation.gene_features import load_gene_features
+from perturbation.names import read_names
+
+GENE_FEATURES_FILE = "gene_features.npz"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A cross-validation that ran."""
+
+    material: Material
+    scores: pd.DataFrame
+    comparisons: list[Comparison]
+    words: dict[str, str]
+
+
+def contenders(extra: list[str]) -> tuple[Contender, ...]:
+    """Return the shipped predictor, the baselines and predictors given as "module:Class".
+
+    Raises
+    ------
+    InputError
+        If one cannot be imported, or lacks fit() or predict().
+    """
+    for reference in extra:
+        missing = [name for name in ("fit", "predict") if not hasattr(named(reference)(), name)]
+        if missing:
+            raise InputError(f"{reference} has no {missing[0]}(); see perturbation/predictors.py.")
+    return (SHIPPED, *BASELINES, *[Contender(reference, reference) for reference in extra])
+
+
+def gather(data: Path, submission: Path, settings: Settings) -> Material:
+    """Read all that folds share, in one pass over the training cells."""
+    summary = summarise_with_truth(data)
+    gene_features = load_gene_features(submission / "resources" / GENE_FEATURES_FILE)
+    wanted = read_names(data / GENES_FILE)
+    scored = pd.Index(summary.genes).get_indexer(wanted)
+    if (scored < 0).any():
+        raise InputError(
+            f"{int((scored < 0).sum()):,} of {len(wanted):,} names in {data / GENES_FILE} are not "
+            "in the training data. Both must come from one download."
+        )
+    return Material(summary, gene_features, scored, settings)
+
+
+def run(data: Path, submission: Path, settings: Settings, workers: Workers) -> Finished:
+    """Cross-validate and compare."""
+    material = gather(data, submission, settings)
+    scores = cross_validate(material, workers)
+    return Finished(material, scores, compare(scores), _words(data, material))
+
+
+def _words(data: Path, material: Material) -> dict[str, str]:
+    """Say what was run, for the report and the JSON file."""
+    settings, n_scored = material.settings, len(material.scored)
+    panel = f"all {n_scored:,} scored genes"
+    if settings.panel_genes < n_scored:
+        pool = min(n_scored, POOL_FACTOR * settings.panel_genes)
+        of = f"{pool:,} most variable" if settings.panel == "variable" else f"{n_scored:,}"
+        panel = f"{settings.panel_draws} x {settings.panel_genes:,} of the {of} scored genes"
+    summary = material.summary
+    n_cells = int(summary.n_cells.sum()) + summary.n_control_cells
+    return {
+        "Data": f"{data.name}: {n_cells:,} cells, {len(summary.genes):,} genes, "
+        f"{len(summary.n_cells)} knock-outs",
+        "Folds": f"{settings.n_folds}, dealt anew for each of {settings.n_repeats} repeats",
+        "Panels": f"{panel}, drawn anew for every fold",
+        "Cells": "every predictor's centroid is given to the same 100 training cells",
+        "Truth": "the first 100 cells of a knock-out in file order; all of them for its mean",
+        "Proportions": "the controls' for the control centroid, the training mean for the other "
+        "two baselines, else the shipped rule",
+        "Interval": "95 percent, for the expected score over new knock-outs; Student's, over "
+        "knock-outs" + _of_repeats(settings.n_repeats),
+    }
+
+
+def _of_repeats(n_repeats: int) -> str:
+    if n_repeats == 1:
+        return "; too narrow where knock-outs held out together score alike: --repeats 3 tells"
+    return ", repeats averaged first; widened by what knock-outs held out together share"
+
+
+def describe_notes(finished: Finished) -> str:
+    """Say what a reader of the table must know."""
+    scores = finished.scores
+    lines = [f"{name}: {words}." for name, words in finished.words.items()]
+    lacking = scores.loc[~scores["has_direction"], "contender"].unique()
+    if len(lacking):
+        lines.append(f"Pearson delta of {', '.join(lacking)} is 0: {NO_CORRELATION}.")
+    return "\n".join(lines)
+
+
+def report(finished: Finished, directory: Path) -> Path:
+    """Write the page; draws the last predictor given, else the control, beside the shipped one."""
+    material = finished.material
+    given = material.settings.contenders[1 + len(BASELINES) :]
+    return write_report(
+        Report(
+            finished.scores,
+            finished.comparisons,
+            (given[-1] if given else BASELINES[0]).name,
+            best_median_worst(material, finished.scores),
+            material.summary.proportions,
+            finished.words,
+        ),
+        directory,
+    )
+
+
+def as_json(finished: Finished) -> dict[str, object]:
+    """Return every number, under keys that stay."""
+    means = by_perturbation(finished.scores)
+    return {
+        "settings": asdict(finished.material.settings),
+        "notes": finished.words,
+        "comparisons": [asdict(c) | {"verdict": c.verdict} for c in finished.comparisons],
+        "perturbations": {metric: means[metric].to_dict(orient="index") for metric in METRICS},
+        "rows": finished.scores.astype({"contender": str}).to_dict(orient="records"),
+    }

@@ -1,0 +1,57 @@
+"""A 95 percent interval for an expected score over new knock-outs, from cross-validation."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+
+
+def standard_error(scores: np.ndarray, folds: np.ndarray) -> float:
+    """Standard error of the mean score, as an estimate of the expected one over new knock-outs.
+
+    Knock-outs are the sample, so repeats are averaged first. To their variance over n comes what
+    scores have in common because they train each other: the covariance of two knock-outs that
+    were held out together, beyond what is their own. Repeats tell it; from one repeat, or folds of
+    one knock-out, it cannot be told and is left out.
+
+    Parameters
+    ----------
+    scores
+        (n_perturbations, n_repeats) of one metric.
+    folds
+        (n_perturbations, n_repeats) number of the fold that held each out.
+    """
+    of_knockouts = scores.mean(axis=1).var(ddof=1) / len(scores)
+    return float(np.sqrt(of_knockouts + shared_variance(scores, folds)))
+
+
+def shared_variance(scores: np.ndarray, folds: np.ndarray) -> float:
+    """Covariance of the scores of two knock-outs held out together, their own means taken off.
+
+    Returns
+    -------
+    float, not below 0. Parameters as in `standard_error`.
+    """
+    n_repeats = scores.shape[1]
+    own = scores - scores.mean(axis=1, keepdims=True)
+    products = pairs = 0.0
+    for repeat in range(n_repeats):
+        for fold in np.unique(folds[:, repeat]):
+            together = own[folds[:, repeat] == fold, repeat]
+            products += together.sum() ** 2 - (together**2).sum()
+            pairs += len(together) * (len(together) - 1)
+    if n_repeats == 1 or pairs == 0:
+        return 0.0
+    return max(0.0, products / pairs / (1 - 1 / n_repeats))
+
+
+def interval(mean: float, error: float, n: int) -> tuple[float, float]:
+    """Return the ends of Student's interval with n - 1 degrees of freedom.
+
+    It holds the expectation more often than the percentile bootstrap when knock-outs are few;
+    benchmarks/coverage.py measures how often.
+    """
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * error
+    return mean - half, mean + half
