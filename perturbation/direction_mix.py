@@ -24,10 +24,13 @@ from scipy.optimize import nnls
 from perturbation.effects import SHORTEST, Effects, gram_without, residual_gram
 
 N_NEIGHBOURS = 10
-RIDGES = (0.1, 0.3, 1.0, 3.0)
+RIDGES = (3.0, 1.0, 0.3, 0.1)
 """In units of the kernel's mean diagonal."""
 RANKS = (3, 10, 30)
 """How many principal directions of the training effects the ridge part may use."""
+
+TIE = 1e-9
+"""Losses closer than this are equal: rounding must not choose between them."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def fit_mix(parts: tuple[str, ...], effects: Effects, kernel: np.ndarray) -> Mix
             similarity = kernel[[left_out]][:, others]
             components = case.components[:, :rank]
             moment.add(_coefficients(parts, similarity, regression, components), case)
-    best = int(np.argmin([moment.loss() for moment in moments]))
+    losses = np.array([moment.loss() for moment in moments])
+    best = int(np.argmax(losses <= losses.min() + TIE))  # the first, most cautious, of equals
     ridge, rank = settings[best]
     return Mix(
         parts=parts,

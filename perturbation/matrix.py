@@ -111,7 +111,7 @@ def _stored_blocks(x: h5py.Dataset | h5py.Group, cells_per_block: int) -> Iterat
     if isinstance(x, h5py.Dataset):
         for start in range(0, x.shape[0], cells_per_block):
             rows = slice(start, min(start + cells_per_block, x.shape[0]))
-            block = sparse.csr_array(x[rows])
+            block = sparse.csr_array(x[rows].astype(np.float64, copy=False))
             yield rows, slice(0, x.shape[1]), sparse.csr_array, _arrays(block)
         return
     n_cells, n_genes = (int(n) for n in x.attrs["shape"])
