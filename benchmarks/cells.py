@@ -4,8 +4,8 @@
     python -m benchmarks.cells FOLD_DIRECTORY ...
 
 SCREEN.h5ad holds cells x genes, raw counts or ln(1 + counts) in X, and the knock-out in obs['gene']
-("NC" for controls); it is put into the competition's layout once a fold. A FOLD_DIRECTORY is in that
-layout already. Truth and scores are those of local_test.py, on all genes asked for.
+("NC" for controls); it is put into the competition's layout once a fold. A FOLD_DIRECTORY is in
+that layout already. Truth and scores are those of local_test.py, on all genes asked for.
 """
 
 import argparse

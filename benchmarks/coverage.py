@@ -54,6 +54,7 @@ def simulated_summary(world: World, names: np.ndarray, rng: np.random.Generator)
         n_control_cells=2 * CELLS_OF_A_LABEL,
         cells=sparse.csr_array(expression.astype(np.float32)),
         cell_labels=labels,
+        cell_ranks=pd.Series(labels).groupby(labels).cumcount().to_numpy(),
         cell_programs=flags,
         proportions=flags.groupby(labels).mean(),
     )

@@ -1,12 +1,12 @@
-"""Every rung of the ladder on simulated competitions: who wins, and does the shipped one ever lose?
+"""Every rung of the ladder on simulated competitions: who wins, and whether the shipped one loses.
 
     python -m benchmarks.simulated [--competitions 20]
 
 Each competition has 122 training knock-outs, 60 fresh ones and thousands of genes; the share of
-knock-outs that do nothing runs from 0 to 0.9. Prints, for each share, the mean Pearson delta of every
-rung on the fresh knock-outs, and over all competitions the paired difference of the shipped predictor
-to each, with its standard error. The truth is a centroid of so many cells as training has, on the
-1,000 genes that vary most over the training centroids.
+knock-outs that do nothing runs from 0 to 0.9. Prints, for each share, the mean Pearson delta of
+every rung on the fresh knock-outs, and over all competitions the paired difference of the shipped
+predictor to each, with its standard error. The truth is a centroid of so many cells as training
+has, on the 1,000 genes that vary most over the training centroids.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,9 @@ from scipy import sparse
 from perturbation.competition import CELLS_PER_PERTURBATION
 from perturbation.dataset import open_dataset
 from perturbation.errors import InputError
-from perturbation.summary import Summary, summarise
+from perturbation.summary import N_CELLS_KEPT, Summary, spread_evenly, summarise
 
 SEED = 0
-N_CANDIDATES = 4_000
-"""Training cells that a fold chooses from: as many as train() keeps."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +40,11 @@ class FoldTruth:
 
 
 def summarise_with_truth(data: Path) -> Summary:
-    """Read X once, keeping the first 100 cells of every perturbation: enough for all folds.
+    """Read X once, keeping what train() keeps and the first 100 cells of every perturbation.
 
-    Memory: about 8 bytes a stored value of these cells, 0.8 GB at the competition's full size.
+    Memory: about 8 bytes a stored value of these cells, 1.1 GB at the competition's full size.
     """
-    dataset = open_dataset(data)
-    n_labels = len(np.unique(dataset.labels))
-    return summarise(
-        dataset,
-        n_cells_kept=n_labels * CELLS_PER_PERTURBATION,
-        among_first=CELLS_PER_PERTURBATION,
-    )
+    return summarise(open_dataset(data), first_cells=CELLS_PER_PERTURBATION)
 
 
 def split(perturbations: list[str], n_folds: int, repeat: int) -> list[list[str]]:
@@ -75,31 +67,18 @@ def split(perturbations: list[str], n_folds: int, repeat: int) -> list[list[str]
 def training_part(summary: Summary, held_out: list[str]) -> Summary:
     """Return what train() would know had these never been measured.
 
-    The cells are those among which train() chooses where cells stand by pool: about
-    `N_CANDIDATES`, as many of each label, spread over its first 100 in file order.
+    Of the cells, those that train() keeps: spread evenly over the rows of each label.
     """
-    n_labels = len(summary.n_cells) + 1 - len(held_out)
-    return thinned(summary, n_labels, held_out).without(held_out)
-
-
-def thinned(summary: Summary, n_labels: int, leave_out: list[str]) -> Summary:
-    """Keep `N_CANDIDATES / n_labels` cells of each label, evenly spread, none of `leave_out`."""
-    by_label = pd.Series(summary.cell_labels).groupby(summary.cell_labels)
-    rank, size = by_label.cumcount(), by_label.transform("size")
-    step = (size * n_labels / N_CANDIDATES).clip(lower=1)
-    is_kept = (rank // step > (rank - 1) // step) & ~pd.Series(summary.cell_labels).isin(leave_out)
-    rows = np.flatnonzero(is_kept)
-    return replace(
-        summary,
-        cells=summary.cells[rows],
-        cell_labels=summary.cell_labels[rows],
-        cell_programs=summary.cell_programs.iloc[rows].reset_index(drop=True),
-    )
+    n_cells = summary.n_cells.reindex(summary.cell_labels).fillna(summary.n_control_cells)
+    of_a_label = N_CELLS_KEPT / (len(summary.n_cells) + 1)
+    kept = spread_evenly(summary.cell_ranks, n_cells.to_numpy(), of_a_label)
+    return summary.with_cells(np.flatnonzero(kept)).without(held_out)
 
 
 def truth_part(summary: Summary, held_out: list[str]) -> FoldTruth:
     """Return what was measured of the held-out perturbations."""
-    rows = np.flatnonzero(np.isin(summary.cell_labels, held_out))
+    is_first = summary.cell_ranks < CELLS_PER_PERTURBATION
+    rows = np.flatnonzero(np.isin(summary.cell_labels, held_out) & is_first)
     return FoldTruth(
         summary.centroids.loc[held_out],
         summary.cells[rows],

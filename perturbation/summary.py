@@ -11,6 +11,9 @@ from perturbation.competition import CONTROL_LABEL
 from perturbation.dataset import Dataset
 from perturbation.progress import progress
 
+N_CELLS_KEPT = 4000
+"""Real cells kept to choose from; more did not lower the MMD."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -32,6 +35,8 @@ class Summary:
         (n, n_genes) float32, real cells of every label, NC included, in file order.
     cell_labels
         (n,) the label of each row of `cells`.
+    cell_ranks
+        (n,) the place of each row of `cells` among the cells of its label in the file, from 0.
     cell_programs
         (n, 4) 0/1, the program flags of each row of `cells`.
     proportions
@@ -45,6 +50,7 @@ class Summary:
     n_control_cells: int
     cells: sparse.csr_array
     cell_labels: np.ndarray
+    cell_ranks: np.ndarray
     cell_programs: pd.DataFrame
     proportions: pd.DataFrame
 
@@ -53,17 +59,25 @@ class Summary:
         """(n_genes,) float64, mean of all perturbed cells: the reference of Pearson delta."""
         return mean_of_perturbed_cells(self.centroids, self.n_cells)
 
-    def without(self, perturbations: Sequence[str]) -> "Summary":
-        """Return the summary of a training set in which these were never measured."""
-        kept = np.flatnonzero(~np.isin(self.cell_labels, list(perturbations)))
+    def with_cells(self, rows: np.ndarray) -> "Summary":
+        """Return the same summary with some of the cells, given by their rows."""
         return replace(
             self,
-            centroids=self.centroids.drop(index=list(perturbations)),
-            n_cells=self.n_cells.drop(index=list(perturbations)),
-            cells=self.cells[kept],
-            cell_labels=self.cell_labels[kept],
-            cell_programs=self.cell_programs.iloc[kept].reset_index(drop=True),
-            proportions=self.proportions.drop(index=list(perturbations)),
+            cells=self.cells[rows],
+            cell_labels=self.cell_labels[rows],
+            cell_ranks=self.cell_ranks[rows],
+            cell_programs=self.cell_programs.iloc[rows].reset_index(drop=True),
+        )
+
+    def without(self, perturbations: Sequence[str]) -> "Summary":
+        """Return the summary of a training set in which these were never measured."""
+        names = list(perturbations)
+        others = np.flatnonzero(~np.isin(self.cell_labels, names))
+        return replace(
+            self.with_cells(others),
+            centroids=self.centroids.drop(index=names),
+            n_cells=self.n_cells.drop(index=names),
+            proportions=self.proportions.drop(index=names),
         )
 
 
@@ -76,8 +90,8 @@ def mean_of_perturbed_cells(centroids: pd.DataFrame, n_cells: pd.Series) -> np.n
 def summarise(
     dataset: Dataset,
     *,
-    n_cells_kept: int = 4000,
-    among_first: int | None = None,
+    n_cells_kept: int = N_CELLS_KEPT,
+    first_cells: int = 0,
     cells_per_block: int = 512,
 ) -> Summary:
     """Read X once and keep its centroids and some cells of every label.
@@ -89,8 +103,8 @@ def summarise(
     n_cells_kept
         How many cells to keep, as many of each label, spread evenly over its rows in file order.
         Memory: this many cells as sparse float32.
-    among_first
-        Keep cells only among so many first rows of each label. None: among all.
+    first_cells
+        Keep the first so many cells of every label too, for a cross-validation to compare with.
     cells_per_block
         Block of the reader. The result does not depend on it.
 
@@ -100,7 +114,9 @@ def summarise(
         If X holds what log2(1 + counts per 100,000) cannot be.
     """
     labels, codes, n_cells = np.unique(dataset.labels, return_inverse=True, return_counts=True)
-    kept = _rows_to_keep(codes, n_cells_kept, among_first)
+    ranks = pd.Series(codes).groupby(codes).cumcount().to_numpy()
+    is_spread = spread_evenly(ranks, n_cells[codes], n_cells_kept / len(labels))
+    kept = np.flatnonzero(is_spread | (ranks < first_cells))
     sums = np.zeros((len(labels), len(dataset.genes)))
     pieces = []
     with progress(len(codes), "reading cells", unit="cell") as bar:
@@ -120,18 +136,28 @@ def summarise(
         n_control_cells=int(n_cells[is_control][0]),
         cells=(sparse.vstack if by_rows else sparse.hstack)(pieces, format="csr"),
         cell_labels=dataset.labels[kept],
+        cell_ranks=ranks[kept],
         cell_programs=dataset.program_flags.iloc[kept].reset_index(drop=True),
         proportions=dataset.proportions.loc[labels],
     )
 
 
-def _rows_to_keep(codes: np.ndarray, most: int, among_first: int | None) -> np.ndarray:
-    """Row numbers, ascending: about `most`, as many of each label, spread over its rows."""
-    by_label = pd.Series(codes).groupby(codes)
-    rank = by_label.cumcount().to_numpy()
-    eligible = by_label.transform("size").clip(upper=among_first).to_numpy()
-    step = np.maximum(eligible * by_label.ngroups / most, 1.0)
-    return np.flatnonzero((rank < eligible) & (rank // step > (rank - 1) // step))
+def spread_evenly(ranks: np.ndarray, n_cells: np.ndarray, n_chosen: float) -> np.ndarray:
+    """Whether a cell is one of about `n_chosen` spread evenly over the cells of its label.
+
+    Parameters
+    ----------
+    ranks, n_cells
+        (n,) the place of each cell among those of its label, from 0, and how many these are.
+    n_chosen
+        How many cells to choose of a label; all, if it has no more.
+
+    Returns
+    -------
+    (n,) bool.
+    """
+    step = np.maximum(n_cells / n_chosen, 1.0)
+    return ranks // step > (ranks - 1) // step
 
 
 def _add_by_label(

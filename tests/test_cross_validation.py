@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 import local_test
-from evaluation import comparison, cross_validation_run, parallel
+from evaluation import comparison, cross_validation_run, folds, parallel
 from evaluation.comparison import compare
 from evaluation.contenders import BASELINES, SHIPPED, Contender
 from evaluation.cross_validation import Settings, all_folds, cross_validate, predict_fold
-from evaluation.folds import split, summarise_with_truth, thinned, training_part, truth_part
+from evaluation.folds import split, summarise_with_truth, training_part, truth_part
 from evaluation.intervals import interval, shared_variance, standard_error
 from evaluation.panels import draw_panels
 from evaluation.parallel import Workers
@@ -46,9 +46,9 @@ def with_contenders(material, *contenders):
 def test_every_repeat_holds_each_perturbation_out_once():
     names = [f"G{i}" for i in range(11)]
     first, second = split(names, 4, 0), split(names, 4, 1)
-    for folds in (first, second):
-        assert sorted(name for fold in folds for name in fold) == sorted(names)
-        assert {len(fold) for fold in folds} == {2, 3}
+    for dealt in (first, second):
+        assert sorted(name for fold in dealt for name in fold) == sorted(names)
+        assert {len(fold) for fold in dealt} == {2, 3}
     assert first != second
 
 
@@ -68,10 +68,12 @@ def test_truth_is_the_first_cells_in_file_order(competition, material):
     np.testing.assert_allclose(truth.centroids.loc[name], expected.mean(axis=0), rtol=1e-12)
 
 
-def test_a_fold_chooses_from_the_cells_that_train_would_keep(competition, material):
-    n_labels = len(material.summary.n_cells) + 1
-    ours = thinned(material.summary, n_labels, [])
-    theirs = summarise(open_dataset(competition), among_first=100)
+def test_a_fold_chooses_from_the_cells_that_train_would_keep(competition, monkeypatch):
+    monkeypatch.setattr(folds, "N_CELLS_KEPT", 60)
+    dataset = open_dataset(competition)
+    ours = training_part(summarise(dataset, n_cells_kept=60, first_cells=100), [])
+    theirs = summarise(dataset, n_cells_kept=60)
+    assert len(ours.cell_labels) < 80
     np.testing.assert_array_equal(ours.cells.toarray(), theirs.cells.toarray())
     np.testing.assert_array_equal(ours.cell_labels, theirs.cell_labels)
 
@@ -353,6 +355,7 @@ def test_the_interval_is_students():
     assert (low, high) == pytest.approx((1 - 0.5 * 2.262157, 1 + 0.5 * 2.262157), abs=1e-6)
 
 
-def test_the_summary_for_folds_keeps_at_most_a_hundred_cells_a_label(competition):
+def test_truth_is_at_most_a_hundred_cells_a_knockout(competition):
     summary = summarise_with_truth(competition)
-    assert pd.Series(summary.cell_labels).value_counts().max() <= 100
+    truth = truth_part(summary, list(summary.centroids.index))
+    assert pd.Series(truth.cell_labels).value_counts().max() <= 100

@@ -6,8 +6,8 @@ from scipy import sparse
 
 from perturbation.competition import TRAINING_FILE
 from perturbation.dataset import open_dataset
-from perturbation.names import read_names
 from perturbation.errors import InputError
+from perturbation.names import read_names
 
 
 def whole_matrix(dataset, cells_per_block):
