@@ -184,9 +184,7 @@ def step(name: str, **arguments: object) -> Measurement:
 def run_module(*words: object) -> str:
     """Run `python -m ...` from the top of the repository and return what it prints."""
     command = [sys.executable, "-m", *map(str, words)]
-    done = subprocess.run(  # noqa: S603 - our own modules, no shell
-        command, cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return done.stdout
