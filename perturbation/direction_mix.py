@@ -7,7 +7,8 @@ up the direction of a target:
 control      the control's direction
 mean         the mean of the training directions
 neighbours   the mean over the training knock-outs nearest by the gene kernels
-ridge        kernel ridge regression of the directions' deviations from their mean, cut to low rank
+ridge        kernel ridge regression of the directions' deviations U from their mean, with a ridge
+             on the responses too: K (K + ridge)^-1 applied to G (G + response_ridge)^-1 U, G = U U'
 
 The weights of the parts are stacked (Wolpert 1992; Breiman 1996): non-negative least squares of the
 left-out directions on what the parts predict for them.
@@ -26,8 +27,8 @@ from perturbation.effects import SHORTEST, Effects, gram_without, residual_gram
 N_NEIGHBOURS = 10
 RIDGES = (3.0, 1.0, 0.3, 0.1)
 """In units of the kernel's mean diagonal."""
-RANKS = (3, 10, 30)
-"""How many principal directions of the training effects the ridge part may use."""
+RESPONSE_RIDGES = (0.8, 0.4, 0.2, 0.1)
+"""In units of the largest eigenvalue of G: principal directions with less are mostly given up."""
 
 TIE = 1e-9
 """Losses closer than this are equal: rounding must not choose between them."""
@@ -44,26 +45,28 @@ class Mix:
     weights
         (n_parts,) stacking weights.
     scale
-        Length of an effect for a predicted direction of length 1, unit of the centroids.
-    ridge, rank
+        Median length of the training effects, unit of the centroids. (Least squares follows the
+        strongest effects; the own transcript is added to the rest in real size.)
+    ridge, response_ridge
         Of the ridge part.
     regressor
         (n, n) inverse of the penalised kernel.
-    components
-        (n, n) principal directions of the training effects, largest first.
+    basis
+        (n, n) principal directions of the training effects, each shortened by the root of the part
+        that the response ridge keeps of it.
     """
 
     parts: tuple[str, ...]
     weights: np.ndarray
     scale: float
     ridge: float
-    rank: int
+    response_ridge: float
     regressor: np.ndarray
-    components: np.ndarray
+    basis: np.ndarray
 
 
 def fit_mix(parts: tuple[str, ...], effects: Effects, kernel: np.ndarray) -> Mix:
-    """Choose ridge, rank, weights and scale by leave-one-out.
+    """Choose ridges and weights by leave-one-out.
 
     A knock-out left out takes no part in the perturbed centroid, in the principal directions or in
     the regression that predict it. Only the weights of the kernel's sources have seen it.
@@ -77,29 +80,30 @@ def fit_mix(parts: tuple[str, ...], effects: Effects, kernel: np.ndarray) -> Mix
     kernel
         (n, n) between them.
     """
-    settings = list(product(RIDGES, RANKS)) if "ridge" in parts else [(RIDGES[0], RANKS[0])]
+    settings = list(product(RIDGES, RESPONSE_RIDGES)) if "ridge" in parts else [(1.0, 1.0)]
     regressions = {ridge: _left_out_regressions(kernel, ridge) for ridge, _ in settings}
     moments = [_Moments(len(parts)) for _ in settings]
     gram = residual_gram(effects)
     for left_out in range(len(kernel)):
         case = _left_out(gram, effects.shares, left_out)
         others = np.delete(np.arange(len(kernel)), left_out)
-        for moment, (ridge, rank) in zip(moments, settings, strict=True):
+        for moment, (ridge, response_ridge) in zip(moments, settings, strict=True):
             regression = regressions[ridge][[left_out]][:, others]
             similarity = kernel[[left_out]][:, others]
-            components = case.components[:, :rank]
-            moment.add(_coefficients(parts, similarity, regression, components), case)
+            basis = case.responses.basis(response_ridge)
+            moment.add(_coefficients(parts, similarity, regression, basis), case)
     losses = np.array([moment.loss() for moment in moments])
     best = int(np.argmax(losses <= losses.min() + TIE))  # the first, most cautious, of equals
-    ridge, rank = settings[best]
+    ridge, response_ridge = settings[best]
+    responses = _responses(effects.directions @ effects.directions.T)
     return Mix(
         parts=parts,
         weights=moments[best].weights(),
-        scale=moments[best].scale(),
+        scale=float(np.median(effects.lengths[:-1])),
         ridge=ridge,
-        rank=rank,
+        response_ridge=response_ridge,
         regressor=np.linalg.inv(_penalised(kernel, ridge)),
-        components=_principal_directions(effects.directions @ effects.directions.T),
+        basis=responses.basis(response_ridge),
     )
 
 
@@ -114,9 +118,23 @@ def predict_coefficients(mix: Mix, target_kernel: np.ndarray) -> np.ndarray:
         (n_targets, n) between targets and training knock-outs.
     """
     regression = target_kernel @ mix.regressor
-    components = mix.components[:, : mix.rank]
-    parts = _coefficients(mix.parts, target_kernel, regression, components)
+    parts = _coefficients(mix.parts, target_kernel, regression, mix.basis)
     return mix.scale * np.tensordot(mix.weights, parts, axes=1)
+
+
+@dataclass(frozen=True)
+class _Responses:
+    """Principal directions of the knock-outs' deviations from their mean direction."""
+
+    variances: np.ndarray
+    """(n,) ascending."""
+    directions: np.ndarray
+    """(n, n) in columns."""
+
+    def basis(self, response_ridge: float) -> np.ndarray:
+        """B with B B' = G (G + ridge)^-1, (n, n), the ridge in units of the largest variance."""
+        ridge = max(response_ridge * self.variances[-1], SHORTEST)
+        return self.directions * np.sqrt(self.variances / (self.variances + ridge))
 
 
 @dataclass(frozen=True)
@@ -125,12 +143,10 @@ class _Case:
 
     gram: np.ndarray
     """(n, n) products of the others' directions, the control's last."""
-    components: np.ndarray
-    """(n - 1, n - 1) principal directions of the others, largest first."""
+    responses: _Responses
+    """Of the others."""
     truth: np.ndarray
     """(n,) products of the left-out direction with the others'."""
-    length: float
-    """Of the left-out residual."""
 
 
 def _left_out(gram: np.ndarray, shares: np.ndarray, left_out: int) -> _Case:
@@ -141,18 +157,16 @@ def _left_out(gram: np.ndarray, shares: np.ndarray, left_out: int) -> _Case:
     of_others = directions[np.ix_(others, others)]
     return _Case(
         gram=of_others,
-        components=_principal_directions(of_others),
+        responses=_responses(of_others),
         truth=directions[left_out, others],
-        length=float(lengths[left_out]),
     )
 
 
-def _principal_directions(gram: np.ndarray) -> np.ndarray:
-    """Eigenvectors of the knock-outs' deviations from their mean direction, largest first."""
+def _responses(gram: np.ndarray) -> _Responses:
     knockouts = gram[:-1, :-1]
     means = knockouts.mean(axis=0)
-    deviations = knockouts - means - means[:, None] + means.mean()
-    return np.linalg.eigh(deviations)[1][:, ::-1]
+    variances, directions = np.linalg.eigh(knockouts - means - means[:, None] + means.mean())
+    return _Responses(np.maximum(variances, 0.0), directions)
 
 
 def _penalised(kernel: np.ndarray, ridge: float) -> np.ndarray:
@@ -176,7 +190,7 @@ def _coefficients(
     parts: tuple[str, ...],
     similarity: np.ndarray,
     regression: np.ndarray,
-    components: np.ndarray,
+    basis: np.ndarray,
 ) -> np.ndarray:
     """(n_parts, n_targets, n + 1) how each part makes up each target's direction."""
     n_targets, n = similarity.shape
@@ -184,7 +198,7 @@ def _coefficients(
         "control": lambda: np.eye(n + 1)[[n] * n_targets],
         "mean": lambda: _padded(np.full((n_targets, n), 1 / n)),
         "neighbours": lambda: _padded(_neighbours(similarity)),
-        "ridge": lambda: _padded(_low_rank(regression, components)),
+        "ridge": lambda: _padded(_smoothed(regression, basis)),
     }
     return np.stack([of_part[part]() for part in parts])
 
@@ -194,10 +208,10 @@ def _padded(coefficients: np.ndarray) -> np.ndarray:
     return np.pad(coefficients, ((0, 0), (0, 1)))
 
 
-def _low_rank(regression: np.ndarray, components: np.ndarray) -> np.ndarray:
-    """Coefficients of the regression of the deviations, kept to some principal directions."""
+def _smoothed(regression: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Coefficients of the regression of the deviations, after the ridge on the responses."""
     deviations = regression - regression.mean(axis=1, keepdims=True)
-    kept = (deviations @ components) @ components.T
+    kept = (deviations @ basis) @ basis.T
     return kept - kept.mean(axis=1, keepdims=True)
 
 
@@ -216,14 +230,12 @@ class _Moments:
     def __init__(self, n_parts: int) -> None:
         self.products = np.zeros((n_parts, n_parts))
         self.with_truth = np.zeros(n_parts)
-        self.with_residual = np.zeros(n_parts)
         self.n = 0
 
     def add(self, coefficients: np.ndarray, case: _Case) -> None:
         coefficients = coefficients[:, 0]
         self.products += coefficients @ case.gram @ coefficients.T
         self.with_truth += coefficients @ case.truth
-        self.with_residual += coefficients @ case.truth * case.length
         self.n += 1
 
     def weights(self) -> np.ndarray:
@@ -237,9 +249,3 @@ class _Moments:
         """Mean squared distance of the left-out directions from the mix."""
         weights = self.weights()
         return 1 + (weights @ self.products @ weights - 2 * weights @ self.with_truth) / self.n
-
-    def scale(self) -> float:
-        """Least squares of the left-out residuals on the predicted directions."""
-        weights = self.weights()
-        squares = weights @ self.products @ weights
-        return float(weights @ self.with_residual / squares) if squares > 0 else 0.0

@@ -75,8 +75,8 @@ class ControlCentroid:
 class DirectionMix:
     """The perturbed centroid plus a mix of directions; subclasses name the parts of the mix.
 
-    The weights of the parts, the ridge and the rank are those that do best for training knock-outs
-    left out one at a time.
+    The weights of the parts and the ridges are those that do best for training knock-outs left out
+    one at a time.
     """
 
     parts: tuple[str, ...]

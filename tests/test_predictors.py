@@ -118,7 +118,8 @@ def test_the_left_out_direction_plays_no_part_in_its_own_prediction(screen):
         case = direction_mix._left_out(residual_gram(effects), effects.shares, 4)
         regression = direction_mix._left_out_regressions(kernel, 0.3)[[4]][:, others]
         similarity = kernel[[4]][:, others]
-        return direction_mix._coefficients(parts, similarity, regression, case.components[:, :3])
+        basis = case.responses.basis(0.2)
+        return direction_mix._coefficients(parts, similarity, regression, basis)
 
     changed = centroids.copy()
     changed.iloc[4] += np.linspace(-3, 3, N_GENES)
@@ -188,3 +189,14 @@ def test_the_length_of_a_predicted_effect_is_that_of_real_ones(screen):
     (predicted,) = predictor.predict(["Bnew"])
     expected = np.linalg.norm(base + effect["B"] - centre)
     assert np.linalg.norm(predicted - centre) == pytest.approx(expected, rel=0.15)
+
+
+def test_the_response_ridge_shrinks_principal_directions_as_ridge_regression_does():
+    rng = np.random.default_rng(4)
+    directions = rng.normal(size=(7, 30))
+    directions[:6] -= directions[:6].mean(axis=0)
+    gram = directions @ directions.T
+    basis = direction_mix._responses(gram).basis(0.3)
+    ridge = 0.3 * np.linalg.eigvalsh(gram[:6, :6])[-1]
+    expected = gram[:6, :6] @ np.linalg.inv(gram[:6, :6] + ridge * np.eye(6))
+    np.testing.assert_allclose(basis @ basis.T, expected, atol=1e-9)
