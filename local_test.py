@@ -5,8 +5,10 @@
     python local_test.py --score-only DIR    a prediction directory that exists
     python local_test.py --cv 5 --report report --json cv.json
                                              is a change real? cross-validation on all knock-outs
+    python local_test.py --preflight         all that can be known before a push, in a minute
 
-Exit status: 0, 1 if the platform would reject the submission, 2 if the run failed.
+Exit status: 0; 1 if the platform would reject the submission or a push would fail; 2 if the run
+failed.
 """
 
 import argparse
@@ -16,9 +18,11 @@ from pathlib import Path
 
 from evaluation import comparison, cross_validation_run, local_run
 from evaluation.cross_validation import Settings
+from evaluation.findings import describe_findings, has_fault
 from evaluation.local_truth import read_local_truth
 from evaluation.panels import PANEL_KINDS
 from evaluation.parallel import Workers
+from evaluation.preflight import preflight
 from perturbation.errors import InputError
 
 SUBMISSION = Path(__file__).resolve().parent
@@ -38,6 +42,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--panel", choices=PANEL_KINDS, default="variable", help="genes to score on")
     add("--panel-genes", type=_positive, default=1000, help="genes on a panel (default: 1000)")
     add("--panel-draws", type=_positive, default=3, help="panels to average (default: 3)")
+    add("--preflight", action="store_true", help="look for all that would make a push fail")
     add("--cv", type=_positive, metavar="K", help="cross-validate with K folds")
     add("--repeats", type=_positive, default=3, help="deal the folds so many times (default: 3)")
     add("--predictor", action="append", default=[], metavar="MODULE:CLASS", help="compare it too")
@@ -106,6 +111,10 @@ def _write_json(path: Path | None, values: dict[str, object]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run, and say in one sentence what is wrong with the input."""
     args = parse(arguments)
+    if args.preflight:
+        findings = preflight(SUBMISSION)
+        print(describe_findings(findings))
+        return 1 if has_fault(findings) else 0
     try:
         data, which = local_run.choose_data(SUBMISSION, args.data)
         print(which)

@@ -1,0 +1,201 @@
+"""Looks, in under a minute, for all that would make a push fail."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evaluation.checks import check_method_description, check_prediction, unusable_values
+from evaluation.findings import FAULT, FINE, WARNING, Finding, has_fault
+from evaluation.pushed_files import MODEL_DIRECTORY, push_findings
+from evaluation.requirements import requirement_findings
+from evaluation.stages import Cost, run_stage
+from perturbation.competition import (
+    CELLS_PER_PERTURBATION,
+    CONTROL_LABEL,
+    GENES_FILE,
+    PERTURBATIONS_FILE,
+    PREDICTED_PROPORTIONS_FILE,
+    PREDICTION_FILE,
+    TRAINING_FILE,
+)
+from perturbation.dataset import open_dataset
+from perturbation.errors import InputError
+from perturbation.memory import available_memory
+from perturbation.model_file import MODEL_FILE, Model, load_model
+from perturbation.names import read_names
+from perturbation.prediction_file import is_built_in_memory
+
+ASKED_PERTURBATIONS, ASKED_GENES = 2_863, 10_238
+GIGABYTE = 10**9
+CLOUD_MEMORY, CLOUD_DISK = 64 * GIGABYTE, 40 * GIGABYTE
+"""Told by others, unverified."""
+
+
+def preflight(submission: Path) -> list[Finding]:
+    """Look at all that decides whether a push will run; nothing is changed.
+
+    Parameters
+    ----------
+    submission
+        Directory of main.py.
+
+    Returns
+    -------
+    Findings, in the order of the checks: requirements, method, what push sends, model, a trial of
+    infer(), and the room that the full run needs.
+    """
+    findings = [
+        *requirement_findings(submission),
+        *method_findings(submission),
+        *push_findings(submission),
+    ]
+    about_model = list(model_findings(submission))
+    trial = [] if has_fault(about_model) else trial_findings(submission)
+    return [*findings, *about_model, *trial]
+
+
+# Method description
+
+
+def method_findings(submission: Path) -> Iterator[Finding]:
+    """`Method description.md` as the platform checks it."""
+    faults = check_method_description(submission)
+    yield from (Finding(FAULT, fault) for fault in faults)
+    if not faults:
+        yield Finding(FINE, "`Method description.md` would be accepted.")
+
+
+# Model
+
+
+def model_findings(submission: Path) -> Iterator[Finding]:
+    """Whether there is a model, whole, and of the data at hand."""
+    path = submission / MODEL_DIRECTORY / MODEL_FILE
+    try:
+        model = load_model(submission / MODEL_DIRECTORY)
+    except InputError as error:
+        yield Finding(FAULT, str(error))
+        return
+    trained_on = f"{path} was trained on {model.trained_on}"
+    data = submission / "data"
+    if not (data / TRAINING_FILE).is_file():
+        if _is_of(model, data / "demo"):
+            yield Finding(FAULT, f"{trained_on}: the demo. Run `crunch download` and train again.")
+        else:
+            yield Finding(
+                WARNING,
+                f"{trained_on}. {data} holds no {TRAINING_FILE}, so whether it is of the "
+                "competition's data is not known.",
+            )
+        return
+    try:
+        if not _is_of(model, data):
+            yield Finding(
+                FAULT, f"{trained_on}, other data than {data / TRAINING_FILE}. Train again."
+            )
+            return
+        model.columns_of(read_names(data / GENES_FILE))
+    except InputError as error:
+        yield Finding(FAULT, str(error))
+        return
+    yield Finding(FINE, f"{trained_on}: the data at hand.")
+
+
+def _is_of(model: Model, data: Path) -> bool:
+    """Whether genes, knock-outs and their numbers of cells are those of a data directory."""
+    if not (data / TRAINING_FILE).is_file():
+        return False
+    dataset = open_dataset(data)
+    n_cells = pd.Series(dataset.labels).value_counts().drop(CONTROL_LABEL)
+    return (
+        np.array_equal(dataset.genes, model.genes) and n_cells.to_dict() == model.n_cells.to_dict()
+    )
+
+
+# A trial of infer() and the room for the full run
+
+
+def trial_findings(submission: Path) -> Iterator[Finding]:
+    """Infer one perturbation that nobody measured, check it, and tell what the full run takes."""
+    model = load_model(submission / MODEL_DIRECTORY)
+    try:
+        perturbations, genes = asked_lists(submission / "data")
+    except InputError as error:
+        yield Finding(FAULT, str(error))
+        return
+    genes = genes or model.genes.tolist()
+    new = [p for p in [*perturbations, *genes] if p not in model.centroids.index][:1]
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            cost = run_stage(submission, "infer", _infer_values(submission, directory, new, genes))
+        except Exception as error:  # whatever main.py raises
+            yield Finding(FAULT, f"infer() failed on {new[0]}: {type(error).__name__}: {error}")
+            return
+        faults = check_prediction(Path(directory), new, genes)
+        faults += [] if faults else unusable_values(Path(directory))
+    if faults:
+        yield from (Finding(FAULT, f"infer() of {new[0]}: {fault}") for fault in faults)
+        return
+    took = f"{cost.seconds:.1f} s, {cost.peak_memory_bytes / GIGABYTE:.2f} GB of memory"
+    yield Finding(FINE, f"infer() of {new[0]} is valid; it took {took}.")
+    if perturbations:
+        yield from room_findings(submission, len(perturbations), len(genes), cost)
+    else:
+        yield from room_findings(submission, ASKED_PERTURBATIONS, ASKED_GENES, cost)
+
+
+def asked_lists(data: Path) -> tuple[list[str], list[str]]:
+    """Perturbations and genes that the data directory asks for; empty if it holds no lists."""
+    paths = data / PERTURBATIONS_FILE, data / GENES_FILE
+    perturbations, genes = ([*read_names(path)] if path.is_file() else [] for path in paths)
+    return perturbations, genes
+
+
+def _infer_values(submission: Path, directory: str, new: list[str], genes: list[str]) -> dict:
+    return {
+        "data_directory_path": str(submission / "data"),
+        "model_directory_path": str(submission / MODEL_DIRECTORY),
+        "prediction_directory_path": directory,
+        "prediction_h5ad_file_path": str(Path(directory, PREDICTION_FILE)),
+        "program_proportion_csv_file_path": str(Path(directory, PREDICTED_PROPORTIONS_FILE)),
+        "predict_perturbations": new,
+        "genes_to_predict": genes,
+    }
+
+
+def room_findings(
+    submission: Path, n_perturbations: int, n_genes: int, cost: Cost
+) -> Iterator[Finding]:
+    """Disk and memory of the full run, against what there is here and what is told of the cloud."""
+    n_bytes = 4 * CELLS_PER_PERTURBATION * n_perturbations * n_genes
+    size = f"{n_perturbations:,} perturbations x {CELLS_PER_PERTURBATION} cells x {n_genes:,} genes"
+    free = shutil.disk_usage(submission).free
+    yield _room(
+        "disk",
+        f"the full run writes {n_bytes / GIGABYTE:.2f} GB ({size})",
+        n_bytes,
+        free,
+        CLOUD_DISK,
+    )
+    here, there = (_memory(cost, n_bytes, have) for have in (available_memory(), CLOUD_MEMORY))
+    text = (
+        f"the full run takes about {here / GIGABYTE:.2f} GB here, {there / GIGABYTE:.2f} GB there"
+    )
+    yield _room("memory", text, here, available_memory(), CLOUD_MEMORY)
+
+
+def _memory(cost: Cost, n_bytes: int, have: int) -> int:
+    """Peak of the trial, and the matrix if write_prediction() would build it in memory."""
+    return cost.peak_memory_bytes + (n_bytes if is_built_in_memory(n_bytes, have) else 0)
+
+
+def _room(what: str, text: str, needed: int, here: int, there: int) -> Finding:
+    have = f"{here / GIGABYTE:.2f} GB are free here, {there / GIGABYTE:.0f} GB there, as told"
+    level = FAULT if needed > there else WARNING if needed > here else FINE
+    return Finding(level, f"{what}: {text}; {have}.")

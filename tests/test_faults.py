@@ -1,0 +1,22 @@
+"""A few of the faults of benchmarks/faults.py: kills, full disks, failing writes, no memory."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are those of Linux")
+
+
+def test_nothing_is_lost_when_a_run_is_killed_or_starved():
+    command = [sys.executable, "-m", "benchmarks.faults", "--quick"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    rows = re.findall(r"^(.+?) +(\d+) / (\d+)", run.stdout, re.MULTILINE)
+    assert len(rows) == 12, run.stderr
+    assert [row for row in rows if row[1] != row[2]] == []
+    assert run.returncode == 0
+    killed = [int(tried) for name, _, tried in rows if "killed" in name]
+    assert min(killed) >= 3
