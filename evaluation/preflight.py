@@ -183,16 +183,13 @@ def room_findings(
         free,
         CLOUD_DISK,
     )
-    here, there = (_memory(cost, n_bytes, have) for have in (available_memory(), CLOUD_MEMORY))
+    available = available_memory()
+    own = cost.peak_memory_bytes + (n_bytes if is_built_in_memory(n_bytes, available) else 0)
     text = (
-        f"the full run takes about {here / GIGABYTE:.2f} GB here, {there / GIGABYTE:.2f} GB there"
+        f"the full run takes about {own / GIGABYTE:.2f} GB, and the client then reads "
+        f"{n_bytes / GIGABYTE:.2f} GB back"
     )
-    yield _room("memory", text, here, available_memory(), CLOUD_MEMORY)
-
-
-def _memory(cost: Cost, n_bytes: int, have: int) -> int:
-    """Peak of the trial, and the matrix if write_prediction() would build it in memory."""
-    return cost.peak_memory_bytes + (n_bytes if is_built_in_memory(n_bytes, have) else 0)
+    yield _room("memory", text, max(own, n_bytes), available, CLOUD_MEMORY)
 
 
 def _room(what: str, text: str, needed: int, here: int, there: int) -> Finding:

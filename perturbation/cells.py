@@ -1,22 +1,18 @@
 """A hundred real cells that stand for all, and their shift to any mean."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import numpy as np
 from scipy import sparse
 
 from perturbation.mmd_kernel import mmd_kernel
+from perturbation.predictors import Predictor
 
 N_KERNEL_GENES = 1000
 """The platform's panel has 1,000 genes, which behave like variable ones."""
 
-
-class CentroidPredictor(Protocol):
-    """What every rung of predictors.py is, once fitted."""
-
-    def predict(self, perturbations: Sequence[str]) -> np.ndarray:
-        """Return centroids (n_perturbations, n_genes), log2(1 + counts per 100,000)."""
+ROWS_SQUARED = 256
+"""Rows squared at a time, to save memory."""
 
 
 def choose_cells(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int) -> np.ndarray:
@@ -49,7 +45,8 @@ def most_variable_genes(cells: sparse.csr_array, n_genes: int) -> np.ndarray:
     """Columns of the `n_genes` largest variances over cells, ascending by column."""
     n = cells.shape[0]
     mean = cells.sum(axis=0, dtype=np.float64) / n
-    mean_of_squares = cells.power(2).sum(axis=0, dtype=np.float64) / n
+    squares = (cells[row : row + ROWS_SQUARED].power(2) for row in range(0, n, ROWS_SQUARED))
+    mean_of_squares = sum(block.sum(axis=0, dtype=np.float64) for block in squares) / n
     return np.sort(np.argsort(mean**2 - mean_of_squares, kind="stable")[:n_genes])
 
 
@@ -107,7 +104,7 @@ class BaseCells:
 
 
 def predict_cells(
-    predictor: CentroidPredictor,
+    predictor: Predictor,
     base_cells: BaseCells,
     columns: np.ndarray,
     perturbations: Sequence[str],
@@ -119,7 +116,7 @@ def predict_cells(
     Parameters
     ----------
     predictor
-        Anything with `predict(perturbations) -> (n, n_all_genes)` centroids.
+        A fitted rung of predictors.py, or anything alike.
     base_cells
         (n_cells, n_genes), already cut to `columns`.
     columns

@@ -107,6 +107,8 @@ def _annotations(file: h5py.File, path: Path) -> tuple[pd.DataFrame, np.ndarray]
         )
     try:
         obs, var = ad.io.read_elem(file["obs"]), ad.io.read_elem(file["var"])
+    except MemoryError:
+        raise
     except Exception as error:  # anndata raises many kinds
         raise InputError(
             f"obs or var of {path} cannot be read ({reason(error)}). Download it again."

@@ -33,7 +33,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno:
+        if isinstance(error, OSError) and error.errno and _is_about(path, error):
             raise InputError(_refusal(path, error)) from error
         raise
 
@@ -41,6 +41,12 @@ def whole_file(path: Path) -> Iterator[Path]:
 def unfinished_name(path: Path) -> Path:
     """Return the name under which `path` is written; it is removed by the next start."""
     return path.with_name(f".{path.name}.unfinished")
+
+
+def _is_about(path: Path, error: OSError) -> bool:
+    """Whether the system refused this file, and not another that the block reads."""
+    its_names = (path, unfinished_name(path), *path.parents)
+    return error.filename is None or Path(error.filename) in its_names
 
 
 def _refusal(path: Path, error: OSError) -> str:

@@ -1,5 +1,6 @@
 """Writes prediction.h5ad and the table of proportions: whole or not at all, in little memory."""
 
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from perturbation.ahead import one_ahead
 from perturbation.competition import SUBMITTED_PROPORTION_COLUMNS
+from perturbation.errors import reason
 from perturbation.files import as_path, need_room, whole_file
 from perturbation.memory import available_memory
 from perturbation.programs import DECIMALS
@@ -101,8 +103,11 @@ def _write_frame(
     with path.open("wb") as file:
         file.write(frame + bytes(HEADER_BYTES))
         file.truncate(len(frame) + HEADER_BYTES + ON_DISK.itemsize * shape[0] * shape[1])
-    with h5py.File(path, "r+") as file:
-        return _create_matrix(file, shape)
+    try:
+        with h5py.File(path, "r+") as file:
+            return _create_matrix(file, shape)
+    except RuntimeError as error:  # how h5py may tell that a write failed
+        raise OSError(errno.EIO, reason(error)) from error
 
 
 def _create_matrix(file: h5py.File, shape: tuple[int, int]) -> int:

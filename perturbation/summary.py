@@ -92,7 +92,7 @@ def summarise(
     *,
     n_cells_kept: int = N_CELLS_KEPT,
     first_cells: int = 0,
-    cells_per_block: int = 512,
+    cells_per_block: int = 256,
 ) -> Summary:
     """Read X once and keep its centroids and some cells of every label.
 
@@ -118,14 +118,15 @@ def summarise(
     is_spread = spread_evenly(ranks, n_cells[codes], n_cells_kept / len(labels))
     kept = np.flatnonzero(is_spread | (ranks < first_cells))
     sums = np.zeros((len(labels), len(dataset.genes)))
-    pieces = []
+    cells = _GrowingMatrix()
     with progress(len(codes), "reading cells", unit="cell") as bar:
         for rows, columns, block in dataset.blocks(cells_per_block):
+            is_by_rows = block.shape[1] == len(dataset.genes)
             _add_by_label(sums, codes[rows], columns.start, block)
             inside = kept[(kept >= rows.start) & (kept < rows.stop)] - rows.start
-            pieces.append(block[inside].astype(np.float32))
+            cells.add(block[inside] if is_by_rows else block[inside].tocsc())
             bar.update(block.shape[0] * block.shape[1] / len(dataset.genes))
-    by_rows = all(piece.shape[1] == len(dataset.genes) for piece in pieces)
+    layout = sparse.csr_array if is_by_rows else sparse.csc_array
     is_control = labels == CONTROL_LABEL
     means = pd.DataFrame(sums / n_cells[:, None], index=labels, columns=dataset.genes)
     return Summary(
@@ -134,12 +135,36 @@ def summarise(
         n_cells=pd.Series(n_cells, index=labels)[~is_control],
         control_centroid=means.loc[CONTROL_LABEL].to_numpy(),
         n_control_cells=int(n_cells[is_control][0]),
-        cells=(sparse.vstack if by_rows else sparse.hstack)(pieces, format="csr"),
+        cells=layout(cells.arrays(), shape=(len(kept), len(dataset.genes))).tocsr(),
         cell_labels=dataset.labels[kept],
         cell_ranks=ranks[kept],
         cell_programs=dataset.program_flags.iloc[kept].reset_index(drop=True),
         proportions=dataset.proportions.loc[labels],
     )
+
+
+class _GrowingMatrix:
+    """Rows (or columns) of a sparse matrix, put one behind the other with no copy at the end.
+
+    Bytearrays grow in place; stacking a list of matrices would take twice the memory.
+    """
+
+    def __init__(self) -> None:
+        self.data, self.indices = bytearray(), bytearray()
+        self.lengths = [np.zeros(1, np.int32)]
+
+    def add(self, matrix: sparse.csr_array | sparse.csc_array) -> None:
+        self.data += memoryview(matrix.data.astype(np.float32)).cast("B")
+        self.indices += memoryview(matrix.indices.astype(np.int32)).cast("B")
+        self.lengths.append(np.diff(matrix.indptr))
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return data (float32), indices and pointers, as scipy takes them."""
+        return (
+            np.frombuffer(self.data, np.float32),
+            np.frombuffer(self.indices, np.int32),
+            np.cumsum(np.concatenate(self.lengths), dtype=np.int32),
+        )
 
 
 def spread_evenly(ranks: np.ndarray, n_cells: np.ndarray, n_chosen: float) -> np.ndarray:

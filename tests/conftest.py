@@ -12,6 +12,16 @@ ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "data" / "demo"
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say how many bad inputs were refused and how many odd ones accepted."""
+    passed = [report.nodeid for report in terminalreporter.stats.get("passed", [])]
+    refused = sum("::test_a_bad_input_gets_one_sentence" in name for name in passed)
+    accepted = sum("::test_a_harmless_input_is_accepted" in name for name in passed)
+    if refused or accepted:
+        line = f"bad inputs: {refused} refused with one sentence each, {accepted} harmless accepted"
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def competition(tmp_path_factory) -> Path:
     """Twelve knock-outs, sixty genes, some of the targets not among them. Do not write into it."""

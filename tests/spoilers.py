@@ -100,7 +100,8 @@ def put(key: str, value: Any, name: str = TRAINING) -> Spoil:
         new = value(ad.io.read_elem(file[key])) if callable(value) else value
         if key in file:
             del file[key]
-        ad.io.write_elem(file, key, new)
+        group, _, name = key.rpartition("/")
+        ad.io.write_elem(file[group or "/"], name, new)
 
     return hdf5(edit, name)
 

@@ -75,6 +75,16 @@ def test_a_failure_leaves_nothing_behind_and_old_files_as_they_were(tmp_path, fa
     assert (tmp_path / "prediction.h5ad").read_text() == "old"
 
 
+def test_an_error_about_another_file_is_passed_on(tmp_path):
+    def failing():
+        yield from blocks(3)
+        (tmp_path / "weights.npz").open()
+
+    with pytest.raises(FileNotFoundError, match=r"weights\.npz"):
+        write(tmp_path, failing())
+    assert not list(tmp_path.iterdir())
+
+
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     left = files.unfinished_name(tmp_path / "prediction.h5ad")
     left.write_text("half a file")

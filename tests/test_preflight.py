@@ -205,7 +205,7 @@ def test_a_full_run_that_does_not_fit_is_told(tmp_path):
     cost = Cost(seconds=1.0, peak_memory_bytes=10**9)
     disk, memory = room_findings(tmp_path, 2_863, 10_238, cost)
     assert "writes 11.72 GB (2,863 perturbations x 100 cells x 10,238 genes)" in disk.text
-    assert "about 1.00 GB here, 1.00 GB there" in memory.text
+    assert "takes about 1.00 GB, and the client then reads 11.72 GB back" in memory.text
     disk, _ = room_findings(tmp_path, 2_863, 40_000, cost)
     assert disk.level == FAULT
     _, memory = room_findings(tmp_path, 10, 10, Cost(1.0, 10**11))
