@@ -1,6 +1,6 @@
 """How often the 95 percent intervals of ``local_test.py --cv`` hold what they estimate.
 
-    python -m benchmarks.coverage [--competitions 200] [--knockouts 40] [--folds 5] [--repeats 1]
+    python -m benchmarks.coverage [--competitions 100] [--knockouts 40] [--folds 5] [--repeats 3]
 
 Many competitions are simulated (benchmarks/simulated_world.py). In each the pipeline is
 cross-validated on the training knock-outs; it is then trained on all of them and scored on fresh
@@ -28,7 +28,7 @@ from evaluation.cross_validation import (
     score,
     score_fold,
 )
-from evaluation.folds import training_part, truth_part
+from evaluation.folds import as_train_keeps, truth_of
 from evaluation.parallel import Workers, map_tasks
 from evaluation.tables import aligned
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
@@ -68,7 +68,8 @@ def one_competition(options: argparse.Namespace, seed: int) -> pd.DataFrame:
     training = simulated_summary(world, world.knockouts[:n], rng)
     fresh = simulated_summary(world, world.knockouts[n:], rng)
     settings = Settings((SHIPPED, *BASELINES), options.folds, options.repeats)
-    material = Material(training, gene_features_of(world), np.arange(N_GENES), settings)
+    kept, truth = as_train_keeps(training), truth_of(training, np.arange(N_GENES))
+    material = Material(kept, truth, gene_features_of(world), settings)
     folds = pd.concat([score_fold(material, f) for f in all_folds(training, settings)])
     return _intervals(_ordered(folds), _ordered(_expected(material, fresh))).assign(seed=seed)
 
@@ -76,8 +77,8 @@ def one_competition(options: argparse.Namespace, seed: int) -> pd.DataFrame:
 def _expected(material: Material, fresh: Summary) -> pd.DataFrame:
     """Score the pipeline, trained on everything, on the fresh knock-outs."""
     names = list(fresh.centroids.index)
-    training = training_part(material.summary, [])
-    return score(predict_fold(material, training, Fold(0, 0, names)), truth_part(fresh, names))
+    predictions = predict_fold(material, material.summary, Fold(0, 0, names))
+    return score(predictions, truth_of(fresh, material.truth.columns))
 
 
 def _ordered(scores: pd.DataFrame) -> pd.DataFrame:
@@ -115,11 +116,11 @@ def describe(intervals: pd.DataFrame) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--competitions", type=int, default=200)
+    parser.add_argument("--competitions", type=int, default=100)
     parser.add_argument("--knockouts", type=int, default=40)
-    parser.add_argument("--fresh", type=int, default=500)
+    parser.add_argument("--fresh", type=int, default=1000)
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     seeds = range(options.competitions)

@@ -18,6 +18,7 @@ from perturbation.competition import (
     PROGRAMS,
     SUBMITTED_PROPORTION_COLUMNS,
 )
+from perturbation.errors import reason
 
 METHOD_FILE = "Method description.md"
 METHOD_HEADINGS = ("Method Description", "Rationale", "Data and Resources Used")
@@ -113,7 +114,7 @@ def _h5ad_faults(file: Path, perturbations: Sequence[str], genes: Sequence[str])
     try:
         prediction = ad.read_h5ad(file, backed="r")
     except Exception as error:  # anndata raises many kinds; any means the platform cannot read it
-        yield f"{file} cannot be read as h5ad ({error})."
+        yield f"{file} cannot be read as h5ad ({reason(error)})."
         return
     obs, names = prediction.obs, prediction.var_names
     prediction.file.close()
@@ -168,7 +169,7 @@ def _csv_faults(file: Path, perturbations: Sequence[str]) -> Iterator[str]:
     try:
         table = pd.read_csv(file)
     except (ValueError, UnicodeDecodeError) as error:
-        yield f"{file} cannot be read as CSV ({error})."
+        yield f"{file} cannot be read as CSV ({reason(error)})."
         return
     if sorted(table.columns) != sorted(SUBMITTED_PROPORTION_COLUMNS):
         yield (

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from evaluation.intervals import interval, standard_error
 from evaluation.scoring import METRICS
 from evaluation.tables import aligned
 
+SEED = 0
 TITLES = {"pearson_delta": "Pearson delta", "mmd": "MMD", "l1": "L1"}
 
 
@@ -32,9 +34,9 @@ class Estimate:
     @classmethod
     def of(cls, scores: pd.DataFrame, folds: pd.DataFrame) -> Estimate:
         """Estimate from scores and fold numbers (n_perturbations, n_repeats)."""
-        mean = float(scores.to_numpy().mean())
-        error = standard_error(scores.to_numpy(), folds.to_numpy())
-        return cls(mean, error, *interval(mean, error, len(scores)))
+        values, numbers = scores.to_numpy(), folds.to_numpy()
+        ends = interval(values, numbers, np.random.default_rng(SEED))
+        return cls(float(values.mean()), standard_error(values, numbers), *ends)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.contenders import Contender, named
-from evaluation.folds import SEED, FoldTruth, split, training_part, truth_part
+from evaluation.folds import SEED, Truth, split
 from evaluation.panels import draw_panels
 from evaluation.parallel import Workers, map_tasks
 from evaluation.scoring import has_direction, l1_distance, mmd, pearson_delta
@@ -49,18 +49,18 @@ class Material:
     Attributes
     ----------
     summary
-        Of all training data, with the first 100 cells of every perturbation.
+        What train() would sum up of all training data.
+    truth
+        About every perturbation.
     gene_features
         What is known about genes before any experiment.
-    scored
-        Columns of genes_to_predict.
     settings
         What to do.
     """
 
     summary: Summary
+    truth: Truth
     gene_features: GeneFeatures
-    scored: np.ndarray
     settings: Settings
 
 
@@ -137,13 +137,13 @@ def all_folds(summary: Summary, settings: Settings) -> Iterator[Fold]:
 
 def score_fold(material: Material, fold: Fold) -> pd.DataFrame:
     """Predict one fold from its training part, then score it with its truth."""
-    training = training_part(material.summary, fold.held_out)
+    training = material.summary.without(fold.held_out)
     predictions = predict_fold(material, training, fold)
-    scores = score(predictions, truth_part(material.summary, fold.held_out))
+    scores = score(predictions, material.truth.of(fold.held_out))
     return scores.assign(repeat=fold.repeat, fold=fold.number)
 
 
-def score(predictions: FoldPredictions, truth: FoldTruth) -> pd.DataFrame:
+def score(predictions: FoldPredictions, truth: Truth) -> pd.DataFrame:
     """Score every contender on every held-out perturbation and panel, one row each."""
     rows = [
         {"perturbation": name, "contender": contender, "draw": draw, **scores}
@@ -163,7 +163,7 @@ def predict_fold(material: Material, training: Summary, fold: Fold) -> FoldPredi
     chosen = choose_cells(training.cells, perturbed, CELLS_PER_PERTURBATION)
     return FoldPredictions(
         base_cells=training.cells[chosen].toarray(),
-        panels=draw_panels(training.cells, material.scored, *panel, rng),
+        panels=draw_panels(training.cells, material.truth.columns, *panel, rng),
         of={
             contender.name: predict(contender, training, material.gene_features, fold.held_out)
             for contender in settings.contenders
@@ -206,13 +206,14 @@ def predict(
 
 
 def _score_panel(
-    predictions: FoldPredictions, truth: FoldTruth, panel: np.ndarray
+    predictions: FoldPredictions, truth: Truth, panel: np.ndarray
 ) -> Iterator[tuple[str, str, dict[str, float]]]:
     """Score the cells of each held-out perturbation and contender on one panel."""
     base = BaseCells(predictions.base_cells[:, panel])
     centre = predictions.perturbed_centroid[panel]
-    cells = truth.cells[:, panel].toarray().astype(np.float64)
-    means = truth.centroids.to_numpy()[:, panel]
+    here = np.searchsorted(truth.columns, panel)
+    cells = truth.cells[:, here].toarray().astype(np.float64)
+    means = truth.centroids.to_numpy()[:, here]
     for i, name in enumerate(truth.centroids.index):
         first_cells = cells[truth.cell_labels == name]
         for contender, prediction in predictions.of.items():
@@ -225,7 +226,7 @@ def _score_panel(
             yield name, contender, scores | {"has_direction": directed}
 
 
-def _score_proportions(predictions: FoldPredictions, truth: FoldTruth) -> pd.DataFrame:
+def _score_proportions(predictions: FoldPredictions, truth: Truth) -> pd.DataFrame:
     """Return L1 and the predicted proportions, one row a held-out perturbation and contender."""
     true = truth.proportions.to_dict(orient="index")
     rows = []

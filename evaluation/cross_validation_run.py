@@ -11,12 +11,13 @@ from evaluation.comparison import Comparison, by_perturbation, compare
 from evaluation.contenders import BASELINES, SHIPPED, Contender, named
 from evaluation.cross_validation import Material, Settings, cross_validate
 from evaluation.examples import best_median_worst
-from evaluation.folds import summarise_with_truth
+from evaluation.folds import read_once
 from evaluation.panels import POOL_FACTOR
 from evaluation.parallel import Workers
 from evaluation.report import Report, write_report
 from evaluation.scoring import METRICS, NO_CORRELATION
 from perturbation.competition import GENES_FILE
+from perturbation.dataset import open_dataset
 from perturbation.errors import InputError
 from perturbation.gene_features import load_gene_features
 from perturbation.names import read_names
@@ -51,16 +52,16 @@ def contenders(extra: list[str]) -> tuple[Contender, ...]:
 
 def gather(data: Path, submission: Path, settings: Settings) -> Material:
     """Read all that folds share, in one pass over the training cells."""
-    summary = summarise_with_truth(data)
     gene_features = load_gene_features(submission / "resources" / GENE_FEATURES_FILE)
+    dataset = open_dataset(data)
     wanted = read_names(data / GENES_FILE)
-    scored = pd.Index(summary.genes).get_indexer(wanted)
+    scored = pd.Index(dataset.genes).get_indexer(wanted)
     if (scored < 0).any():
         raise InputError(
             f"{int((scored < 0).sum()):,} of {len(wanted):,} names in {data / GENES_FILE} are not "
             "in the training data. Both must come from one download."
         )
-    return Material(summary, gene_features, scored, settings)
+    return Material(*read_once(dataset, scored), gene_features, settings)
 
 
 def run(data: Path, submission: Path, settings: Settings, workers: Workers) -> Finished:
@@ -72,25 +73,28 @@ def run(data: Path, submission: Path, settings: Settings, workers: Workers) -> F
 
 def _words(data: Path, material: Material) -> dict[str, str]:
     """Say what was run, for the report and the JSON file."""
-    settings, n_scored = material.settings, len(material.scored)
+    settings, n_scored = material.settings, len(material.truth.columns)
     panel = f"all {n_scored:,} scored genes"
     if settings.panel_genes < n_scored:
         pool = min(n_scored, POOL_FACTOR * settings.panel_genes)
         of = f"{pool:,} most variable" if settings.panel == "variable" else f"{n_scored:,}"
-        panel = f"{settings.panel_draws} x {settings.panel_genes:,} of the {of} scored genes"
+        panel = (
+            f"{settings.panel_draws} x {settings.panel_genes:,} of the {of} scored genes, "
+            "drawn anew for every fold"
+        )
     summary = material.summary
     n_cells = int(summary.n_cells.sum()) + summary.n_control_cells
     return {
         "Data": f"{data.name}: {n_cells:,} cells, {len(summary.genes):,} genes, "
         f"{len(summary.n_cells)} knock-outs",
         "Folds": f"{settings.n_folds}, dealt anew for each of {settings.n_repeats} repeats",
-        "Panels": f"{panel}, drawn anew for every fold",
+        "Panels": panel,
         "Cells": "every predictor's centroid is given to the same 100 training cells",
         "Truth": "the first 100 cells of a knock-out in file order; all of them for its mean",
         "Proportions": "the controls' for the control centroid, the training mean for the other "
         "two baselines, else the shipped rule",
-        "Interval": "95 percent, for the expected score over new knock-outs; Student's, over "
-        "knock-outs" + _of_repeats(settings.n_repeats),
+        "Interval": "95 percent, for the expected score over new knock-outs; studentised "
+        "bootstrap over knock-outs" + _of_repeats(settings.n_repeats),
     }
 
 
@@ -120,7 +124,7 @@ def report(finished: Finished, directory: Path) -> Path:
             finished.comparisons,
             (given[-1] if given else BASELINES[0]).name,
             best_median_worst(material, finished.scores),
-            material.summary.proportions,
+            material.truth.proportions,
             finished.words,
         ),
         directory,

@@ -9,7 +9,6 @@ import pandas as pd
 
 from evaluation.comparison import by_perturbation
 from evaluation.cross_validation import Material, all_folds, predict_fold
-from evaluation.folds import training_part, truth_part
 from evaluation.scoring import mmd, pearson_delta
 from perturbation.cells import BaseCells
 
@@ -53,14 +52,15 @@ def example(material: Material, perturbation: str) -> Example:
     """Predict once more the fold that held the perturbation out."""
     folds = all_folds(material.summary, material.settings)
     fold = next(fold for fold in folds if perturbation in fold.held_out)
-    predictions = predict_fold(material, training_part(material.summary, fold.held_out), fold)
-    truth = truth_part(material.summary, [perturbation])
+    predictions = predict_fold(material, material.summary.without(fold.held_out), fold)
+    truth = material.truth.of([perturbation])
     panel = predictions.panels[0]
+    here = np.searchsorted(truth.columns, panel)
     shipped = predictions.of[material.settings.contenders[0].name]
     centroid = shipped.centroids[fold.held_out.index(perturbation), panel]
     cells = BaseCells(predictions.base_cells[:, panel]).with_mean(centroid)
-    true_cells = truth.cells[:, panel].toarray().astype(np.float64)
-    true_mean, centre = truth.centroids.to_numpy()[:, panel], predictions.perturbed_centroid[panel]
+    true_cells = truth.cells[:, here].toarray().astype(np.float64)
+    true_mean, centre = truth.centroids.to_numpy()[:, here], predictions.perturbed_centroid[panel]
     return Example(
         perturbation,
         list(material.summary.genes[panel]),

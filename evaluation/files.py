@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from perturbation.competition import GENES_FILE, PROGRAM_FLAGS, TRAINING_FILE
-from perturbation.errors import InputError
+from perturbation.errors import InputError, reason
 
 
 class CellsFile:
@@ -36,7 +36,9 @@ class CellsFile:
                 obs, var = ad.io.read_elem(file["obs"]), ad.io.read_elem(file["var"])
                 self.uns = ad.io.read_elem(file["uns"]) if "uns" in file else {}
         except (OSError, KeyError) as error:
-            raise InputError(f"{path} cannot be read as h5ad ({error}). Make it again.") from error
+            raise InputError(
+                f"{path} cannot be read as h5ad ({reason(error)}). Make it again."
+            ) from error
         if "gene" not in obs:
             raise InputError(f"{path} has no obs['gene']; found {', '.join(obs) or 'nothing'}.")
         self.path = path
@@ -72,7 +74,7 @@ def read_proportions(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing. Run `crunch download` or `crunch test`.") from error
     except (ValueError, KeyError) as error:
-        raise InputError(f"{path} is not a table of proportions ({error}).") from error
+        raise InputError(f"{path} is not a table of proportions ({reason(error)}).") from error
 
 
 def sample_training_cells(

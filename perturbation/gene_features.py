@@ -237,7 +237,11 @@ def _check_genes(arrays: dict[str, np.ndarray], path: str | Path) -> None:
     _require(len(genes) > 0, path, "has no genes.")
     _require(bool((genes[1:] > genes[:-1]).all()), path, "has genes out of order or twice.")
     _require_length(arrays, path, "alias_rows", len(arrays["aliases"]))
-    _require(_all_below(rows, len(genes)), path, f"has aliases of other than {len(genes)} genes.")
+    _require(
+        _all_below(rows, len(genes)),
+        path,
+        f"has aliases that point outside its {len(genes)} genes.",
+    )
     for name in ("versions", "licences"):
         _require_length(arrays, path, name, len(arrays["sources"]))
 

@@ -10,6 +10,8 @@ from tqdm.auto import tqdm
 class _Lines(tqdm):
     """A bar that prints whole lines, for logs."""
 
+    monitor_interval = 0  # no thread of its own
+
     @staticmethod
     def status_printer(file: TextIO) -> Callable[[str], None]:
         return lambda status: print(status.rstrip(), file=file, flush=True) if status else None

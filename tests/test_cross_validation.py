@@ -10,13 +10,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import local_test
 from evaluation import comparison, cross_validation_run, folds, parallel
 from evaluation.comparison import compare
 from evaluation.contenders import BASELINES, SHIPPED, Contender
 from evaluation.cross_validation import Settings, all_folds, cross_validate, predict_fold
-from evaluation.folds import split, summarise_with_truth, training_part, truth_part
+from evaluation.folds import as_train_keeps, split, truth_of
 from evaluation.intervals import interval, shared_variance, standard_error
 from evaluation.panels import draw_panels
 from evaluation.parallel import Workers
@@ -62,8 +63,8 @@ def test_truth_is_the_first_cells_in_file_order(competition, material):
     dataset = open_dataset(competition)
     x = np.vstack([block.toarray() for _, _, block in dataset.blocks(64)])
     name = material.summary.centroids.index[3]
-    truth = truth_part(material.summary, [name])
-    expected = x[dataset.labels == name]
+    truth = material.truth.of([name])
+    expected = x[dataset.labels == name][:, material.truth.columns]
     np.testing.assert_array_equal(truth.cells.toarray(), expected[:100].astype(np.float32))
     np.testing.assert_allclose(truth.centroids.loc[name], expected.mean(axis=0), rtol=1e-12)
 
@@ -71,7 +72,7 @@ def test_truth_is_the_first_cells_in_file_order(competition, material):
 def test_a_fold_chooses_from_the_cells_that_train_would_keep(competition, monkeypatch):
     monkeypatch.setattr(folds, "N_CELLS_KEPT", 60)
     dataset = open_dataset(competition)
-    ours = training_part(summarise(dataset, n_cells_kept=60, first_cells=100), [])
+    ours = as_train_keeps(summarise(dataset, n_cells_kept=60, first_cells=100))
     theirs = summarise(dataset, n_cells_kept=60)
     assert len(ours.cell_labels) < 80
     np.testing.assert_array_equal(ours.cells.toarray(), theirs.cells.toarray())
@@ -80,7 +81,7 @@ def test_a_fold_chooses_from_the_cells_that_train_would_keep(competition, monkey
 
 def test_the_training_part_never_saw_the_held_out(material):
     held_out = list(material.summary.centroids.index[:4])
-    training = training_part(material.summary, held_out)
+    training = material.summary.without(held_out)
     places = (
         training.centroids.index,
         training.n_cells.index,
@@ -149,7 +150,7 @@ def test_a_predictor_cannot_peek(material):
     whole = (summary.centroids, summary.n_cells)
     assert any(holds_a_row(array, Peeker.secrets) for array in arrays_within(whole))
     peeking = with_contenders(material, Contender("peeker", f"{__name__}:Peeker"))
-    predict_fold(peeking, training_part(summary, fold.held_out), fold)
+    predict_fold(peeking, summary.without(fold.held_out), fold)
 
 
 class Spoiler(Peeker):
@@ -251,7 +252,7 @@ def test_a_missing_dask_scheduler_is_told(material, monkeypatch):
 
 def test_variable_panels_come_from_the_training_cells_and_the_scored_genes(material):
     held_out = list(material.summary.centroids.index[:4])
-    cells = training_part(material.summary, held_out).cells
+    cells = material.summary.without(held_out).cells
     scored = np.arange(5, 60)
     panels = draw_panels(cells, scored, "variable", 10, 3, np.random.default_rng(0))
     variance = cells.toarray()[:, scored].astype(np.float64).var(axis=0)
@@ -350,12 +351,27 @@ def test_one_repeat_gives_the_plain_standard_error():
     assert standard_error(scores, np.arange(12)[:, None] % 3) == pytest.approx(expected)
 
 
-def test_the_interval_is_students():
-    low, high = interval(1.0, 0.5, 10)
-    assert (low, high) == pytest.approx((1 - 0.5 * 2.262157, 1 + 0.5 * 2.262157), abs=1e-6)
+def half_of_interval(scores):
+    low, high = interval(scores[:, None], np.arange(len(scores))[:, None], np.random.default_rng(0))
+    assert (low + high) / 2 == pytest.approx(scores.mean())
+    return (high - low) / 2
+
+
+def test_the_interval_is_about_students_for_normal_scores():
+    scores = np.random.default_rng(0).normal(3, 1, 30)
+    students = stats.t.ppf(0.975, 29) * stats.sem(scores)
+    assert half_of_interval(scores) == pytest.approx(students, rel=0.1)
+
+
+def test_one_outlying_score_makes_the_interval_wider_than_students():
+    scores = np.append(np.random.default_rng(0).normal(0, 1, 19), 30)
+    assert half_of_interval(scores) > 1.5 * stats.t.ppf(0.975, 19) * stats.sem(scores)
+
+
+def test_equal_scores_make_an_interval_of_no_length():
+    assert half_of_interval(np.full(8, 0.1)) == 0
 
 
 def test_truth_is_at_most_a_hundred_cells_a_knockout(competition):
-    summary = summarise_with_truth(competition)
-    truth = truth_part(summary, list(summary.centroids.index))
+    truth = truth_of(summarise(open_dataset(competition), first_cells=1_000), np.arange(60))
     assert pd.Series(truth.cell_labels).value_counts().max() <= 100

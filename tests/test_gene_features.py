@@ -113,7 +113,7 @@ def test_shared_terms_are_cut_to_the_largest(features):
         ({"genes": np.array([], dtype=np.str_)}, "has no genes"),
         ({"genes": np.array(["B", "A", "C"])}, "has genes out of order or twice"),
         ({"genes": np.array(["A", "A", "C"])}, "has genes out of order or twice"),
-        ({"alias_rows": np.array([3])}, "has aliases of other than 3 genes"),
+        ({"alias_rows": np.array([3])}, "aliases that point outside its 3 genes"),
         ({"alias_rows": np.array([0, 1])}, "has 2 entries in 'alias_rows', expected 1"),
         ({"licences": np.array(["a", "b"])}, "has 2 entries in 'licences', expected 1"),
         ({"GO__term_names": np.array(["a"])}, "has 1 entries in 'GO.term_names', expected 2"),
