@@ -21,9 +21,10 @@ class Estimate:
 
     Attributes
     ----------
-    mean, standard_error, low, high
-        The last three, of which two are the ends of the 95 percent interval, from
-        `evaluation.intervals`.
+    mean, standard_error
+        Of the scores; see `evaluation.intervals.standard_error`.
+    low, high
+        Ends of the 95 percent interval, `evaluation.intervals.interval`.
     """
 
     mean: float

@@ -12,7 +12,7 @@ from evaluation.contenders import BASELINES, SHIPPED, Contender, named
 from evaluation.cross_validation import Material, Settings, cross_validate
 from evaluation.examples import best_median_worst
 from evaluation.folds import read_once
-from evaluation.panels import POOL_FACTOR
+from evaluation.panels import describe_panels
 from evaluation.parallel import Workers
 from evaluation.report import Report, write_report
 from evaluation.scoring import METRICS, NO_CORRELATION
@@ -74,21 +74,14 @@ def run(data: Path, submission: Path, settings: Settings, workers: Workers) -> F
 def _words(data: Path, material: Material) -> dict[str, str]:
     """Say what was run, for the report and the JSON file."""
     settings, n_scored = material.settings, len(material.truth.columns)
-    panel = f"all {n_scored:,} scored genes"
-    if settings.panel_genes < n_scored:
-        pool = min(n_scored, POOL_FACTOR * settings.panel_genes)
-        of = f"{pool:,} most variable" if settings.panel == "variable" else f"{n_scored:,}"
-        panel = (
-            f"{settings.panel_draws} x {settings.panel_genes:,} of the {of} scored genes, "
-            "drawn anew for every fold"
-        )
+    panel = (n_scored, settings.panel, settings.panel_genes, settings.panel_draws)
     summary = material.summary
     n_cells = int(summary.n_cells.sum()) + summary.n_control_cells
     return {
         "Data": f"{data.name}: {n_cells:,} cells, {len(summary.genes):,} genes, "
         f"{len(summary.n_cells)} knock-outs",
         "Folds": f"{settings.n_folds}, dealt anew for each of {settings.n_repeats} repeats",
-        "Panels": panel,
+        "Panels": describe_panels(*panel) + "; the same for all predictors, anew for every fold",
         "Cells": "every predictor's centroid is given to the same 100 training cells",
         "Truth": "the first 100 cells of a knock-out in file order; all of them for its mean",
         "Proportions": "the controls' for the control centroid, the training mean for the other "
@@ -108,9 +101,11 @@ def describe_notes(finished: Finished) -> str:
     """Say what a reader of the table must know."""
     scores = finished.scores
     lines = [f"{name}: {words}." for name, words in finished.words.items()]
-    lacking = scores.loc[~scores["has_direction"], "contender"].unique()
-    if len(lacking):
-        lines.append(f"Pearson delta of {', '.join(lacking)} is 0: {NO_CORRELATION}.")
+    share = (~scores["has_direction"]).groupby(scores["contender"], observed=True).mean()
+    lines += [
+        f"Pearson delta of {name} is 0 in {100 * part:.0f} percent of cases: {NO_CORRELATION}."
+        for name, part in share[share > 0].items()
+    ]
     return "\n".join(lines)
 
 

@@ -140,7 +140,7 @@ def local_panels(data: Path, truth: LocalTruth, kind: str, n_genes: int, n_draws
         cells = cells[:, genes.get_indexer(truth.genes)]
         rng = np.random.default_rng(PANEL_SEED)
         panels = draw_panels(cells, np.arange(len(truth.genes)), kind, n_genes, n_draws, rng)
-    return panels, describe_panels(panels, kind, len(truth.genes))
+    return panels, describe_panels(len(truth.genes), kind, n_genes, n_draws)
 
 
 def choose_scorer(name: str) -> tuple[Scorer, str]:

@@ -52,13 +52,10 @@ def draw_panels(
     return [np.sort(rng.choice(pool, n_genes, replace=False)) for _ in range(n_draws)]
 
 
-def describe_panels(panels: list[np.ndarray], kind: str, n_scored: int) -> str:
-    """Say in a few words what is scored."""
-    n_genes = len(panels[0])
-    if n_genes == n_scored:
-        return f"all {n_genes:,} scored genes"
-    of = f"the {min(n_scored, POOL_FACTOR * n_genes):,} most variable" if kind == "variable" else ""
-    plural = "s" if len(panels) > 1 else ""
-    return f"{len(panels)} panel{plural} of {n_genes:,} genes at random out of " + (
-        of or f"all {n_scored:,} scored genes"
-    )
+def describe_panels(n_scored: int, kind: str, n_genes: int, n_draws: int) -> str:
+    """Say in a few words what `draw_panels` draws."""
+    if n_scored <= n_genes:
+        return f"all {n_scored:,} scored genes"
+    n_pool = min(n_scored, POOL_FACTOR * n_genes) if kind == "variable" else n_scored
+    which = " most variable" if kind == "variable" else ""
+    return f"{n_draws} x {n_genes:,} genes, drawn from the {n_pool:,}{which} scored ones"
