@@ -132,7 +132,7 @@ def attempt(
     end = ENDS.get(run_in_child(bench, target, weaken, harm), "crashed")
     left = contents_of(target)
     whole = all(left.get(n, OLDER) in (OLDER, raw) for n, raw in bench.contents.items())
-    tidy = end == "killed" or left.keys() <= bench.contents.keys()
+    tidy = end in ("killed", "crashed") or left.keys() <= bench.contents.keys()
     relieve()
     again = run_in_child(bench, target) == 0 and contents_of(target) == bench.contents
     return end, whole and tidy and again and end in good_ends

@@ -3,9 +3,9 @@
     python -m benchmarks.faults            50 kills of each stage, some minutes
     python -m benchmarks.faults --quick    a few, and infer on disk only
 
-A try is survived if no final name ever holds an incomplete file; if the process, unless killed,
-ends by itself and leaves no other file; and if the next run gives the bytes of an undisturbed one
-and leaves no other file either. Prints survived / tried. Needs Linux.
+A try is survived if no final name ever holds an incomplete file; if the process, unless killed or
+crashed for want of memory, leaves no other file; and if the next run gives the bytes of an
+undisturbed one and leaves no other file either. Prints survived / tried. Needs Linux.
 """
 
 import argparse
@@ -148,9 +148,12 @@ def _inject(path: Path, number: int, child: BaseProcess, go: Callable[[], None])
 
 
 def refuse_memory(bench: Bench, n: int) -> tuple[str, list[tuple[str, bool]]]:
-    """Set RLIMIT_AS after the imports: what is in use then, and a part of what the run takes."""
+    """Set RLIMIT_AS after the imports: what is in use then, and a part of what the run takes.
+
+    Libraries below Python may crash when memory is refused; that is as good as being killed.
+    """
     tries = []
-    good_ends = ("finished", "one sentence", "MemoryError", "another exception")
+    good_ends = ("finished", "one sentence", "MemoryError", "another exception", "crashed")
     for share in np.linspace(0, 0.8, n + 1)[1:]:
         with empty_directory() as target:
             weaken = partial(_limit_memory, int(share * bench.memory_bytes))
