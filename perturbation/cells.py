@@ -11,8 +11,8 @@ from perturbation.predictors import Predictor
 N_KERNEL_GENES = 1000
 """The platform's panel has 1,000 genes, which behave like variable ones."""
 
-ROWS_SQUARED = 256
-"""Rows squared at a time, to save memory."""
+VALUES_SQUARED = 2**18
+"""Values squared at a time, to save memory."""
 
 
 def choose_cells(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int) -> np.ndarray:
@@ -43,11 +43,15 @@ def choose_cells(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int)
 
 def most_variable_genes(cells: sparse.csr_array, n_genes: int) -> np.ndarray:
     """Columns of the `n_genes` largest variances over cells, ascending by column."""
-    n = cells.shape[0]
-    mean = cells.sum(axis=0, dtype=np.float64) / n
-    squares = (cells[row : row + ROWS_SQUARED].power(2) for row in range(0, n, ROWS_SQUARED))
-    mean_of_squares = sum(block.sum(axis=0, dtype=np.float64) for block in squares) / n
-    return np.sort(np.argsort(mean**2 - mean_of_squares, kind="stable")[:n_genes])
+    n, n_columns = cells.shape
+    sums, sums_of_squares = np.zeros((2, n_columns))
+    for start in range(0, cells.nnz, VALUES_SQUARED):
+        part = slice(start, start + VALUES_SQUARED)
+        values = cells.data[part].astype(np.float64)
+        sums += np.bincount(cells.indices[part], values, n_columns)
+        sums_of_squares += np.bincount(cells.indices[part], values**2, n_columns)
+    variances = sums_of_squares / n - (sums / n) ** 2
+    return np.sort(np.argsort(-variances, kind="stable")[:n_genes])
 
 
 def _herd(kernel: np.ndarray, n_chosen: int) -> np.ndarray:

@@ -8,7 +8,6 @@ import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from perturbation.competition import (
     CONTROL_LABEL,
@@ -19,7 +18,7 @@ from perturbation.competition import (
 )
 from perturbation.errors import InputError, reason
 from perturbation.files import as_path
-from perturbation.matrix import check_matrix, read_blocks
+from perturbation.matrix import Sparse, check_matrix, read_blocks
 from perturbation.names import check_names, listed
 
 ROUNDED = 0.02
@@ -50,7 +49,7 @@ class Dataset:
     program_flags: pd.DataFrame
     proportions: pd.DataFrame
 
-    def blocks(self, cells_per_block: int) -> Iterator[tuple[slice, slice, sparse.csr_array]]:
+    def blocks(self, cells_per_block: int) -> Iterator[tuple[slice, slice, Sparse]]:
         """Read X once, from first to last; see `matrix.read_blocks`."""
         return read_blocks(self.path, cells_per_block)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -121,12 +122,10 @@ def summarise(
     cells = _GrowingMatrix()
     with progress(len(codes), "reading cells", unit="cell") as bar:
         for rows, columns, block in dataset.blocks(cells_per_block):
-            is_by_rows = block.shape[1] == len(dataset.genes)
-            _add_by_label(sums, codes[rows], columns.start, block)
+            _add_by_label(sums[:, columns], codes[rows], block)
             inside = kept[(kept >= rows.start) & (kept < rows.stop)] - rows.start
-            cells.add(block[inside] if is_by_rows else block[inside].tocsc())
+            cells.add(block[inside])
             bar.update(block.shape[0] * block.shape[1] / len(dataset.genes))
-    layout = sparse.csr_array if is_by_rows else sparse.csc_array
     is_control = labels == CONTROL_LABEL
     means = pd.DataFrame(sums / n_cells[:, None], index=labels, columns=dataset.genes)
     return Summary(
@@ -135,7 +134,7 @@ def summarise(
         n_cells=pd.Series(n_cells, index=labels)[~is_control],
         control_centroid=means.loc[CONTROL_LABEL].to_numpy(),
         n_control_cells=int(n_cells[is_control][0]),
-        cells=layout(cells.arrays(), shape=(len(kept), len(dataset.genes))).tocsr(),
+        cells=type(block)(cells.arrays(), shape=(len(kept), len(dataset.genes))).tocsr(),
         cell_labels=dataset.labels[kept],
         cell_ranks=ranks[kept],
         cell_programs=dataset.program_flags.iloc[kept].reset_index(drop=True),
@@ -186,12 +185,15 @@ def spread_evenly(ranks: np.ndarray, n_cells: np.ndarray, n_chosen: float) -> np
 
 
 def _add_by_label(
-    sums: np.ndarray, codes: np.ndarray, first_column: int, block: sparse.csr_array
+    sums: np.ndarray, codes: np.ndarray, block: sparse.csr_array | sparse.csc_array
 ) -> None:
-    """Add each row of `block` to its label's row of `sums`, cell by cell in file order.
+    """Add each cell of `block` to its label's row of `sums`, in the order of the file.
 
     The order of the additions does not depend on the blocks, so neither do the sums.
     """
-    start_of_row = codes * sums.shape[1] + first_column
-    position = np.repeat(start_of_row, np.diff(block.indptr)) + block.indices
-    np.add.at(sums.reshape(-1), position, block.data)
+    for major, (start, end) in enumerate(pairwise(block.indptr.tolist())):
+        values, minor = block.data[start:end], block.indices[start:end].astype(np.intp)
+        if block.format == "csr":
+            np.add.at(sums[codes[major]], minor, values)
+        else:
+            np.add.at(sums[:, major], codes[minor], values)
