@@ -6,7 +6,8 @@ Many competitions are simulated (benchmarks/simulated_world.py). In each the pip
 cross-validated on the training knock-outs; it is then trained on all of them and scored on fresh
 knock-outs of the same world, which gives the expected score that the interval is about. Prints, for
 scores and for differences to the shipped predictor, how often the interval holds that expectation,
-how wide it is, and how much wider it would have to be to hold it 95 times in 100.
+how wide it is, how much wider it would have to be to hold it 95 times in 100, and by how much the
+cross-validation, which trains on fewer knock-outs, is off on average.
 """
 
 import argparse
@@ -108,9 +109,15 @@ def describe(intervals: pd.DataFrame) -> str:
         holds = (group["low"] <= group["truth"]) & (group["truth"] <= group["high"])
         half = (group["high"] - group["low"]) / 2
         factor = ((group["truth"] - group["mean"]).abs() / half).quantile(0.95)
-        numbers = (f"{100 * holds.mean():.1f}%", f"{2 * half.mean():.4f}", f"{factor:.2f}")
+        bias = (group["mean"] - group["truth"]).mean()
+        numbers = (
+            f"{100 * holds.mean():.1f}%",
+            f"{2 * half.mean():.4f}",
+            f"{factor:.2f}",
+            f"{bias:+.4f}",
+        )
         rows.append([f"{of} of {contender}", metric, *numbers])
-    header = ["interval of the", "metric", "holds it", "mean width", "needs x width"]
+    header = ["interval of the", "metric", "holds it", "mean width", "needs x width", "bias"]
     return aligned(header, rows)
 
 

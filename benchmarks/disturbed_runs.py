@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ ENDS = {
     3: "one sentence",
     4: "MemoryError",
     5: "another exception",
+    6: "interrupted",
     -9: "killed",
     None: "hung",
 }
@@ -163,10 +165,13 @@ def _child(pipe, bench, target, weaken, note_memory_in) -> None:  # noqa: ANN001
     sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     before = psutil.Process().memory_info().vms
     pipe.send("ready")
-    pipe.recv()
-    weaken()
     try:
+        pipe.recv()
+        weaken()
         _run(bench, target)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        sys.exit(STATUS["interrupted"])
     except InputError:
         sys.exit(STATUS["one sentence"])
     except MemoryError:

@@ -1,4 +1,4 @@
-"""Kill and starve train() and infer() at many moments, and count how often nothing was lost.
+"""Kill, interrupt and starve train() and infer(), and count how often nothing was lost.
 
     python -m benchmarks.faults            50 kills of each stage, some minutes
     python -m benchmarks.faults --quick    a few, and infer on disk only
@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -48,7 +48,8 @@ class Row(NamedTuple):
 def all_rows(bench: Bench, n_kills: int, n_starved: int) -> Iterator[Row]:
     """Try every kind of fault on one stage."""
     for fault, kind, n in (
-        ("killed", kill, n_kills),
+        ("killed", partial(send, signal.SIGKILL, "killed"), n_kills),
+        ("Ctrl-C", partial(send, signal.SIGINT, "interrupted"), n_kills),
         ("disk full", fill_disk, n_starved),
         ("write fails with EIO", fail_writes, n_starved),
         ("memory refused", refuse_memory, n_starved),
@@ -60,23 +61,28 @@ def all_rows(bench: Bench, n_kills: int, n_starved: int) -> Iterator[Row]:
 # Kinds of faults: each returns a note on how it was done, and what came of each try
 
 
-def kill(bench: Bench, n: int) -> tuple[str, list[tuple[str, bool]]]:
-    """SIGKILL at moments spread over a run; every other time, older files stand there."""
+def send(
+    number: signal.Signals, end: str, bench: Bench, n: int
+) -> tuple[str, list[tuple[str, bool]]]:
+    """Send a signal at moments spread over a run; every other time, older files stand there."""
     tries = []
-    for number, moment in enumerate(np.linspace(0, bench.seconds, n)):
+    for nth, moment in enumerate(np.linspace(0, bench.seconds, n)):
         with empty_directory() as target:
-            if number % 2:
+            if nth % 2:
                 for name in bench.contents:
                     (target / name).write_bytes(OLDER)
-            harm = partial(_start_and_kill, float(moment))
-            tries.append(attempt(bench, target, harm=harm, good_ends=("finished", "killed")))
+            harm = partial(_start_and_send, number, float(moment))
+            tries.append(attempt(bench, target, harm=harm, good_ends=("finished", end)))
     return f" at moments up to {bench.seconds:.2f} s", tries
 
 
-def _start_and_kill(moment: float, child: BaseProcess, go: Callable[[], None]) -> None:
+def _start_and_send(
+    number: signal.Signals, moment: float, child: BaseProcess, go: Callable[[], None]
+) -> None:
     go()
     time.sleep(moment)
-    child.kill()
+    with suppress(ProcessLookupError):  # it has ended already
+        os.kill(child.pid, number)
 
 
 def fill_disk(bench: Bench, n: int) -> tuple[str, list[tuple[str, bool]]]:

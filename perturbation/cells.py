@@ -1,6 +1,7 @@
 """A hundred real cells that stand for all, and their shift to any mean."""
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 
 import numpy as np
 from scipy import sparse
@@ -10,6 +11,9 @@ from perturbation.predictors import Predictor
 
 N_KERNEL_GENES = 1000
 """The platform's panel has 1,000 genes, which behave like variable ones."""
+
+N_BUFFERS = 3
+"""One block of cells is written while the next is made; one to spare."""
 
 VALUES_SQUARED = 2**18
 """Values squared at a time, to save memory."""
@@ -88,22 +92,25 @@ class BaseCells:
         # Mean when the shift makes the k-th largest value exactly zero; grows with k.
         self._mean_at_knot = (self._sums - k * descending) / len(cells)
 
-    def with_mean(self, centroid: np.ndarray) -> np.ndarray:
+    def with_mean(self, centroid: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return the cells shifted so that their mean is `centroid`.
 
         Parameters
         ----------
         centroid
             (n_genes,) non-negative, log2(1 + counts per 100,000).
+        out
+            Where to put them; None: into a new array.
 
         Returns
         -------
         ndarray (n_cells, n_genes) float32, non-negative; its mean is `centroid` to 1e-5.
         """
-        n_above_zero = np.maximum((self._mean_at_knot < centroid).sum(axis=0), 1)
+        n_above_zero = (self._mean_at_knot < centroid).sum(axis=0, dtype=np.uint16)
+        n_above_zero = np.maximum(n_above_zero, 1).astype(np.intp)
         sum_above = self._sums[n_above_zero - 1, np.arange(len(centroid))]
         shift = (len(self.cells) * centroid - sum_above) / n_above_zero
-        moved = self.cells + shift.astype(np.float32)
+        moved = np.add(self.cells, shift.astype(np.float32), out=out)
         return np.maximum(moved, 0, out=moved)
 
 
@@ -113,7 +120,7 @@ def predict_cells(
     columns: np.ndarray,
     perturbations: Sequence[str],
     *,
-    perturbations_per_block: int = 32,
+    perturbations_per_block: int = 128,
 ) -> Iterator[np.ndarray]:
     """Yield the predicted cells of each perturbation in turn.
 
@@ -132,9 +139,11 @@ def predict_cells(
 
     Yields
     ------
-    ndarray (n_cells, n_genes) float32, log2(1 + counts per 100,000).
+    ndarray (n_cells, n_genes) float32, log2(1 + counts per 100,000); good until two more were
+    asked for: its memory is used again, as fresh memory costs time.
     """
+    buffers = cycle(np.empty((N_BUFFERS, *base_cells.cells.shape), np.float32))
     for start in range(0, len(perturbations), perturbations_per_block):
         centroids = predictor.predict(perturbations[start : start + perturbations_per_block])
-        for centroid in centroids[:, columns]:
-            yield base_cells.with_mean(centroid)
+        for centroid in centroids:
+            yield base_cells.with_mean(centroid[columns], out=next(buffers))
