@@ -46,9 +46,7 @@ def draw_panels(
         return [np.sort(scored)]
     pool = scored
     if kind == "variable":
-        pool = scored[
-            most_variable_genes(cells[:, scored], min(len(scored), POOL_FACTOR * n_genes))
-        ]
+        pool = most_variable_genes(cells, min(len(scored), POOL_FACTOR * n_genes), among=scored)
     return [np.sort(rng.choice(pool, n_genes, replace=False)) for _ in range(n_draws)]
 
 

@@ -40,13 +40,14 @@ def choose_cells(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int)
     """
     panel = cells[:, most_variable_genes(cells, N_KERNEL_GENES)][candidates].toarray()
     kernel = mmd_kernel(panel.astype(np.float64))
-    rounds, rest = divmod(n_chosen, len(kernel))
-    order = [_herd(kernel, len(kernel))] * rounds + [_herd(kernel, rest)]
-    return candidates[np.concatenate(order)]
+    order = _herd(kernel, min(n_chosen, len(kernel)))
+    return candidates[np.resize(order, n_chosen)]
 
 
-def most_variable_genes(cells: sparse.csr_array, n_genes: int) -> np.ndarray:
-    """Columns of the `n_genes` largest variances over cells, ascending by column."""
+def most_variable_genes(
+    cells: sparse.csr_array, n_genes: int, among: np.ndarray | None = None
+) -> np.ndarray:
+    """Columns of the `n_genes` largest variances over cells, ascending; of all or `among` some."""
     n, n_columns = cells.shape
     sums, sums_of_squares = np.zeros((2, n_columns))
     for start in range(0, cells.nnz, VALUES_SQUARED):
@@ -55,7 +56,8 @@ def most_variable_genes(cells: sparse.csr_array, n_genes: int) -> np.ndarray:
         sums += np.bincount(cells.indices[part], values, n_columns)
         sums_of_squares += np.bincount(cells.indices[part], values**2, n_columns)
     variances = sums_of_squares / n - (sums / n) ** 2
-    return np.sort(np.argsort(-variances, kind="stable")[:n_genes])
+    columns = np.arange(n_columns) if among is None else np.sort(among)
+    return np.sort(columns[np.argsort(-variances[columns], kind="stable")[:n_genes]])
 
 
 def _herd(kernel: np.ndarray, n_chosen: int) -> np.ndarray:
