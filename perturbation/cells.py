@@ -91,8 +91,10 @@ class BaseCells:
         descending = -np.sort(-self.cells.astype(np.float64), axis=0)
         self._sums = np.cumsum(descending, axis=0)
         k = np.arange(1, len(cells) + 1)[:, None]
-        # Mean when the shift makes the k-th largest value exactly zero; grows with k.
-        self._mean_at_knot = (self._sums - k * descending) / len(cells)
+        # Mean when the shift makes the k-th largest value exactly zero; grows with k. float32 is
+        # enough: next to a knot, both its sides give the same mean.
+        self._mean_at_knot = ((self._sums - k * descending) / len(cells)).astype(np.float32)
+        self._count_type = np.min_scalar_type(len(cells))  # the narrower, the faster
 
     def with_mean(self, centroid: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return the cells shifted so that their mean is `centroid`.
@@ -108,8 +110,8 @@ class BaseCells:
         -------
         ndarray (n_cells, n_genes) float32, non-negative; its mean is `centroid` to 1e-5.
         """
-        n_above_zero = (self._mean_at_knot < centroid).sum(axis=0, dtype=np.uint16)
-        n_above_zero = np.maximum(n_above_zero, 1).astype(np.intp)
+        is_above = self._mean_at_knot < centroid.astype(np.float32)
+        n_above_zero = np.maximum(is_above.sum(axis=0, dtype=self._count_type), 1).astype(np.intp)
         sum_above = self._sums[n_above_zero - 1, np.arange(len(centroid))]
         shift = (len(self.cells) * centroid - sum_above) / n_above_zero
         moved = np.add(self.cells, shift.astype(np.float32), out=out)

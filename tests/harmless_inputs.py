@@ -63,9 +63,10 @@ def backwards(file: h5py.File) -> None:
 
 
 def with_zeros(file: h5py.File) -> None:
-    """Store zeros too."""
+    """Store zeros too, with a minus sign, as rounding may leave them."""
     x = ad.io.read_elem(file["X"])
     full = x.toarray()
+    full[full == 0] = -0.0
     del file["X"]
     x = type(x)((full.ravel(), np.tile(np.arange(60), 400), 60 * np.arange(401)), full.shape)
     ad.io.write_elem(file, "X", x)

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are those of Linux")
 
 
-def test_nothing_is_lost_when_a_run_killed():
+def test_nothing_is_lost_when_a_run_is_killed_interrupted_or_starved():
     command = [sys.executable, "-m", "benchmarks.faults", "--quick"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     rows = re.findall(r"^(.+?) +(\d+) / (\d+)", run.stdout, re.MULTILINE)

@@ -1,8 +1,11 @@
+import tracemalloc
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.simulate import simulate
 from perturbation.competition import CONTROL_LABEL, TRAINING_FILE
 from perturbation.dataset import open_dataset
 from perturbation.summary import summarise
@@ -66,3 +69,16 @@ def test_a_training_fold_holds_nothing_of_the_perturbations_left_out(summary):
     np.testing.assert_allclose(
         fold.perturbed_centroid, np.average(rest, axis=0, weights=summary.n_cells[rest.index])
     )
+
+
+def test_memory_does_not_grow_with_the_number_of_cells(tmp_path):
+    peaks = []
+    for n_cells in (1000, 4000):
+        simulate(tmp_path, n_cells=n_cells, n_genes=500, n_perturbations=12)
+        dataset = open_dataset(tmp_path)
+        tracemalloc.start()
+        summarise(dataset, n_cells_kept=60, cells_per_block=50)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    values = 3000 * 500 * 0.37
+    assert peaks[1] - peaks[0] < values * 1  # bytes; X itself takes 12 a value
