@@ -8,7 +8,8 @@ control      the control's direction
 mean         the mean of the training directions
 neighbours   the mean over the training knock-outs nearest by the gene kernels
 ridge        kernel ridge regression of the directions' deviations U from their mean, with a ridge
-             on the responses too: K (K + ridge)^-1 applied to G (G + response_ridge)^-1 U, G = U U'
+             on the responses too: K (K + ridge N)^-1 applied to G (G + response_ridge)^-1 U, where
+             G = U U' and N has on its diagonal how badly each direction is measured
 
 The weights of the parts are stacked (Wolpert 1992; Breiman 1996): non-negative least squares of the
 left-out directions on what the parts predict for them.
@@ -22,7 +23,13 @@ from itertools import product
 import numpy as np
 from scipy.optimize import nnls
 
-from perturbation.effects import SHORTEST, Effects, gram_without, residual_gram
+from perturbation.effects import (
+    SHORTEST,
+    Effects,
+    gram_without,
+    relative_noise,
+    residual_gram,
+)
 
 N_NEIGHBOURS = 10
 RIDGES = (3.0, 1.0, 0.3, 0.1)
@@ -69,7 +76,8 @@ def fit_mix(parts: tuple[str, ...], effects: Effects, kernel: np.ndarray) -> Mix
     """Choose ridges and weights by leave-one-out.
 
     A knock-out left out takes no part in the perturbed centroid, in the principal directions or in
-    the regression that predict it. Only the weights of the kernel's sources have seen it.
+    the regression that predict it. Only the weights of the kernel's sources, and how noisy the
+    others are beside the median one, have seen it.
 
     Parameters
     ----------
@@ -81,7 +89,8 @@ def fit_mix(parts: tuple[str, ...], effects: Effects, kernel: np.ndarray) -> Mix
         (n, n) between them.
     """
     settings = list(product(RIDGES, RESPONSE_RIDGES)) if "ridge" in parts else [(1.0, 1.0)]
-    regressions = {ridge: _left_out_regressions(kernel, ridge) for ridge, _ in settings}
+    noise = relative_noise(effects)
+    regressions = {ridge: _left_out_regressions(kernel, ridge * noise) for ridge, _ in settings}
     moments = [_Moments(len(parts)) for _ in settings]
     gram = residual_gram(effects)
     for left_out in range(len(kernel)):
@@ -102,7 +111,7 @@ def fit_mix(parts: tuple[str, ...], effects: Effects, kernel: np.ndarray) -> Mix
         scale=float(np.median(effects.lengths[:-1])),
         ridge=ridge,
         response_ridge=response_ridge,
-        regressor=np.linalg.inv(_penalised(kernel, ridge)),
+        regressor=np.linalg.inv(_penalised(kernel, ridge * noise)),
         basis=responses.basis(response_ridge),
     )
 
@@ -169,18 +178,19 @@ def _responses(gram: np.ndarray) -> _Responses:
     return _Responses(np.maximum(variances, 0.0), directions)
 
 
-def _penalised(kernel: np.ndarray, ridge: float) -> np.ndarray:
+def _penalised(kernel: np.ndarray, ridges: np.ndarray) -> np.ndarray:
+    """Add to the diagonal a ridge (n,) for each knock-out, in units of the mean diagonal."""
     unit = max(float(np.trace(kernel)) / len(kernel), SHORTEST)
-    return kernel + ridge * unit * np.eye(len(kernel))
+    return kernel + unit * np.diag(ridges)
 
 
-def _left_out_regressions(kernel: np.ndarray, ridge: float) -> np.ndarray:
+def _left_out_regressions(kernel: np.ndarray, ridges: np.ndarray) -> np.ndarray:
     """(n, n) row i: coefficients of the regression without i when it predicts i.
 
     With M the inverse of the penalised kernel they are -M[i, j] / M[i, i], as block inversion
     shows; the diagonal is 0.
     """
-    inverse = np.linalg.inv(_penalised(kernel, ridge))
+    inverse = np.linalg.inv(_penalised(kernel, ridges))
     coefficients = -inverse / np.diag(inverse)[:, None]
     np.fill_diagonal(coefficients, 0)
     return coefficients

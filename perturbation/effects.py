@@ -10,6 +10,8 @@ import pandas as pd
 from perturbation.summary import mean_of_perturbed_cells
 
 SHORTEST = 1e-12
+NOISE_RANGE = (0.2, 5.0)
+"""A direction counts as at most so much less or more noisy than the median one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,17 @@ def effects_of(
         lengths=lengths,
         shares=(n_cells / n_cells.sum()).to_numpy(np.float64),
     )
+
+
+def relative_noise(effects: Effects) -> np.ndarray:
+    """(n,) how badly each direction is measured, mean 1.
+
+    The noise of a mean of cells has a variance in proportion to 1 / cells; in units of the length
+    of the effect it is that of the direction.
+    """
+    noise = 1 / (effects.shares * np.maximum(effects.lengths[:-1], SHORTEST) ** 2)
+    noise = np.clip(noise / np.median(noise), *NOISE_RANGE)
+    return noise / noise.mean()
 
 
 def residual_gram(effects: Effects) -> np.ndarray:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from perturbation import direction_mix
-from perturbation.effects import effects_of, gram_without, residual_gram
+from perturbation.effects import Effects, effects_of, gram_without, relative_noise, residual_gram
 from perturbation.predictors import (
     Blend,
     ControlCentroid,
@@ -116,7 +116,9 @@ def test_the_left_out_direction_plays_no_part_in_its_own_prediction(screen):
     def predicted(centroids):
         effects = effects_of(centroids, n_cells, base)
         case = direction_mix._left_out(residual_gram(effects), effects.shares, 4)
-        regression = direction_mix._left_out_regressions(kernel, 0.3)[[4]][:, others]
+        regression = direction_mix._left_out_regressions(kernel, np.full(len(names), 0.3))[[4]][
+            :, others
+        ]
         similarity = kernel[[4]][:, others]
         basis = case.responses.basis(0.2)
         return direction_mix._coefficients(parts, similarity, regression, basis)
@@ -129,11 +131,12 @@ def test_the_left_out_direction_plays_no_part_in_its_own_prediction(screen):
 def test_left_out_regressions_are_those_fitted_without_the_knockout(screen):
     names = list(screen[0].index)
     kernel = sum(Families().kernel(source, names, names) for source in Families.sources)
-    found = direction_mix._left_out_regressions(kernel, 0.3)
+    ridges = np.linspace(0.1, 0.9, len(names))
+    found = direction_mix._left_out_regressions(kernel, ridges)
     unit = np.trace(kernel) / len(kernel)
     for i in range(len(names)):
         others = np.delete(np.arange(len(names)), i)
-        rest = kernel[np.ix_(others, others)] + 0.3 * unit * np.eye(len(others))
+        rest = kernel[np.ix_(others, others)] + unit * np.diag(ridges[others])
         np.testing.assert_allclose(found[i, others], kernel[i, others] @ np.linalg.inv(rest))
         assert found[i, i] == 0
 
@@ -200,3 +203,11 @@ def test_the_response_ridge_shrinks_principal_directions_as_ridge_regression_doe
     ridge = 0.3 * np.linalg.eigvalsh(gram[:6, :6])[-1]
     expected = gram[:6, :6] @ np.linalg.inv(gram[:6, :6] + ridge * np.eye(6))
     np.testing.assert_allclose(basis @ basis.T, expected, atol=1e-9)
+
+
+def test_a_direction_from_fewer_cells_or_of_a_weaker_effect_counts_as_noisier():
+    shares, lengths = np.array([0.4, 0.2, 0.2, 0.2]), np.array([1.0, 1.0, 2.0, 1.0, 3.0])
+    effects = Effects(list("abcd"), np.zeros(2), np.zeros((5, 2)), lengths, shares)
+    noise = relative_noise(effects)
+    np.testing.assert_allclose(noise / noise[0], [1, 2, 0.5, 2])
+    assert noise.mean() == pytest.approx(1)
