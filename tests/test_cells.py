@@ -79,13 +79,9 @@ def test_predicted_cells_do_not_depend_on_the_block_size(cells):
 
     columns = np.arange(10, 40)
     asked = [str(n) for n in range(9)]
+    base = BaseCells(cells)
     one, many = (
-        np.stack(
-            [
-                rows.copy()
-                for rows in predict_cells(Numbered(), BaseCells(cells), columns, asked, **size)
-            ]
-        )
+        np.stack([rows.copy() for rows in predict_cells(Numbered(), base, columns, asked, **size)])
         for size in ({"perturbations_per_block": 1}, {"perturbations_per_block": 4})
     )
     np.testing.assert_array_equal(one, many)

@@ -112,13 +112,12 @@ def test_the_left_out_direction_plays_no_part_in_its_own_prediction(screen):
     kernel = Families().kernel("family", names, names)
     others = np.delete(np.arange(len(names)), 4)
     parts = ("control", "mean", "neighbours", "ridge")
+    ridges = np.full(len(names), 0.3)
 
     def predicted(centroids):
         effects = effects_of(centroids, n_cells, base)
         case = direction_mix._left_out(residual_gram(effects), effects.shares, 4)
-        regression = direction_mix._left_out_regressions(kernel, np.full(len(names), 0.3))[[4]][
-            :, others
-        ]
+        regression = direction_mix._left_out_regressions(kernel, ridges)[[4]][:, others]
         similarity = kernel[[4]][:, others]
         basis = case.responses.basis(0.2)
         return direction_mix._coefficients(parts, similarity, regression, basis)

@@ -80,5 +80,5 @@ def test_memory_does_not_grow_with_the_number_of_cells(tmp_path):
         summarise(dataset, n_cells_kept=60, cells_per_block=50)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    values = 3000 * 500 * 0.37
-    assert peaks[1] - peaks[0] < values * 1  # bytes; X itself takes 12 a value
+    more_stored_values = 3000 * 500 * 0.37
+    assert peaks[1] - peaks[0] < more_stored_values  # bytes; X itself takes 12 a value
