@@ -28,7 +28,10 @@ def standard_error(scores: np.ndarray, folds: np.ndarray) -> float:
 
 
 def shared_variance(scores: np.ndarray, folds: np.ndarray) -> float:
-    """Covariance of the scores of two knock-outs held out together, their own means taken off.
+    """Covariance c of the scores of two knock-outs in a repeat that held them out together.
+
+    Their own means over the R repeats are taken off, so where m repeats hold a pair out together,
+    the product of its scores in each of these expects c (1 - 2 / R + m / R^2).
 
     Returns
     -------
@@ -36,15 +39,13 @@ def shared_variance(scores: np.ndarray, folds: np.ndarray) -> float:
     """
     n_repeats = scores.shape[1]
     own = scores - scores.mean(axis=1, keepdims=True)
-    products = pairs = 0.0
-    for repeat in range(n_repeats):
-        for fold in np.unique(folds[:, repeat]):
-            together = own[folds[:, repeat] == fold, repeat]
-            products += together.sum() ** 2 - (together**2).sum()
-            pairs += len(together) * (len(together) - 1)
-    if n_repeats == 1 or pairs == 0:
+    together = folds[:, None] == folds
+    together[np.diag_indices(len(folds))] = False
+    times = together.sum(axis=2)
+    expected = (times * (1 - 2 / n_repeats + times / n_repeats**2)).sum()
+    if n_repeats == 1 or expected == 0:
         return 0.0
-    return max(0.0, products / pairs / (1 - 1 / n_repeats))
+    return max(0.0, float(np.einsum("ir,jr,ijr->", own, own, together) / expected))
 
 
 def interval(

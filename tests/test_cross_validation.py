@@ -332,16 +332,25 @@ def test_options_that_do_not_go_together_are_refused(capsys):
             local_test.main(arguments)
 
 
-def test_scores_that_move_together_in_a_fold_widen_the_interval():
-    rng = np.random.default_rng(0)
+def scores_with_shared_noise(rng, deviation):
+    """Scores of 40 knock-outs in 3 repeats of 5 folds, and the folds; each fold moves together."""
     folds = np.column_stack([rng.permutation(40) % 5 for _ in range(3)])
-    own = rng.normal(size=(40, 1))
-    apart = own + rng.normal(0, 0.1, (40, 3))
-    of_the_fold = rng.normal(0, 0.5, (3, 5))
-    together = apart + of_the_fold[np.arange(3), folds]
-    assert shared_variance(apart, folds) < 0.003
-    assert 0.1 < shared_variance(together, folds) < 0.6
-    assert standard_error(together, folds) > 2 * standard_error(apart, folds)
+    scores = rng.normal(size=(40, 1)) + rng.normal(0, 0.1, (40, 3))
+    return scores + rng.normal(0, deviation, (3, 5))[np.arange(3), folds], folds
+
+
+def test_the_covariance_within_folds_is_found_without_bias():
+    rng = np.random.default_rng(0)
+    found = [shared_variance(*scores_with_shared_noise(rng, 0.5)) for _ in range(400)]
+    assert np.mean(found) == pytest.approx(0.5**2, rel=0.08)
+
+
+def test_scores_that_move_together_in_a_fold_widen_the_interval():
+    apart, together = (
+        scores_with_shared_noise(np.random.default_rng(0), deviation) for deviation in (0, 0.5)
+    )
+    assert shared_variance(*apart) < 0.003
+    assert standard_error(*together) > 2 * standard_error(*apart)
 
 
 def test_one_repeat_gives_the_plain_standard_error():
