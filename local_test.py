@@ -5,7 +5,7 @@
     python local_test.py --score-only DIR    a prediction directory that exists
     python local_test.py --cv 5 --report report --json cv.json
                                              is a change real? cross-validation on all knock-outs
-    python local_test.py --preflight         all that can be known before a push, in a minute
+    python local_test.py --preflight         all that can be known before a push
 
 Exit status: 0; 1 if the platform would reject the submission or a push would fail; 2 if the run
 failed.
@@ -44,17 +44,18 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--panel-draws", type=_positive, default=3, help="panels to average (default: 3)")
     add("--preflight", action="store_true", help="look for all that would make a push fail")
     add("--cv", type=_positive, metavar="K", help="cross-validate with K folds")
-    add("--repeats", type=_positive, default=3, help="deal the folds so many times (default: 3)")
+    add("--repeats", type=_positive, help="deal the folds so many times (default: 3)")
     add("--predictor", action="append", default=[], metavar="MODULE:CLASS", help="compare it too")
     add("--report", type=Path, metavar="DIR", help="write a page about the cross-validation")
-    add("--jobs", type=_positive, default=1, help="processes for the folds (default: 1)")
+    add("--jobs", type=_positive, help="processes for the folds (default: 1)")
     add("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster for the folds")
     add("--json", type=Path, metavar="FILE", help="write every number here")
     args = parser.parse_args(arguments)
-    if not args.cv and (args.predictor or args.report or args.dask):
-        parser.error("--predictor, --report and --dask need --cv")
-    if args.cv and (args.skip_train or args.score_only or args.scorer != "own"):
-        parser.error("--skip-train, --score-only and --scorer do not go with --cv")
+    only_cv = (args.repeats, args.predictor, args.report, args.jobs, args.dask)
+    if not args.cv and any(only_cv):
+        parser.error("--repeats, --predictor, --report, --jobs and --dask need --cv")
+    if args.cv and (args.out or args.skip_train or args.score_only or args.scorer != "own"):
+        parser.error("--out, --skip-train, --score-only and --scorer do not go with --cv")
     if args.json and not args.json.resolve().parent.is_dir():
         parser.error(f"--json {args.json}: there is no directory {args.json.resolve().parent}")
     return args
@@ -88,13 +89,14 @@ def cross_validate(args: argparse.Namespace, data: Path) -> int:
     settings = Settings(
         cross_validation_run.contenders(args.predictor),
         args.cv,
-        args.repeats,
+        args.repeats or 3,
         args.panel,
         args.panel_genes,
         args.panel_draws,
     )
-    workers = Workers(args.jobs, args.dask)
-    finished = cross_validation_run.run(data, SUBMISSION, settings, workers)
+    workers = Workers(args.jobs or 1, args.dask)
+    model = args.model or SUBMISSION / "resources"
+    finished = cross_validation_run.run(data, model, settings, workers)
     print(cross_validation_run.describe_notes(finished), "", sep="\n")
     print(comparison.describe(finished.comparisons))
     _write_json(args.json, cross_validation_run.as_json(finished))

@@ -12,7 +12,7 @@ import numpy as np
 from perturbation.cells import BaseCells, choose_cells, predict_cells
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.dataset import open_dataset
-from perturbation.gene_features import load_gene_features
+from perturbation.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.model_file import Model, load_model, save_model
 from perturbation.names import check_names
 from perturbation.prediction_file import write_prediction
@@ -78,7 +78,7 @@ def infer(
     columns = model.columns_of(check_names(genes_to_predict, "genes_to_predict"))
 
     # 2. Fit the predictor of centroids; this is the part to improve.
-    gene_features = load_gene_features(Path(model_directory_path) / "gene_features.npz")
+    gene_features = load_gene_features(Path(model_directory_path) / GENE_FEATURES_FILE)
     predictor = shipped_predictor().fit(
         model.centroids, model.n_cells, model.control_centroid, gene_features
     )

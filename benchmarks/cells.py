@@ -5,7 +5,8 @@
 
 SCREEN.h5ad holds cells x genes, raw counts or ln(1 + counts) in X, and the knock-out in obs['gene']
 ("NC" for controls); it is put into the competition's layout once a fold. A FOLD_DIRECTORY is in
-that layout already. Truth and scores are those of local_test.py, on all genes asked for.
+that layout already. Truth and scores are those of local_test.py, on all genes asked for. Ways that
+did not ship (benchmarks/ways_not_taken.py) are scored beside it on the same folds.
 """
 
 import argparse
@@ -19,14 +20,13 @@ import pandas as pd
 from scipy import sparse
 
 import main
+from benchmarks.ways_not_taken import other_answers
 from evaluation.answers import constant_answer, score_answer, written_answer
 from evaluation.local_truth import LocalTruth, read_local_truth
 from evaluation.scoring import METRICS
-from perturbation.competition import (
-    CONTROL_LABEL,
-    PREDICTED_PROPORTIONS_FILE,
-    PREDICTION_FILE,
-)
+from evaluation.stages import infer_values
+from perturbation.competition import CONTROL_LABEL
+from perturbation.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.predictors import ControlCentroid
 from tools.competition_layout import assign_programs, log_per_100k, write_competition
 
@@ -58,17 +58,18 @@ def make_folds(screen: Path, out: Path, n_folds: int, rng: np.random.Generator) 
 
 def run_submission(data: Path, truth: LocalTruth, work: Path) -> None:
     """Train and infer the local ground truth's knock-outs, as the platform would."""
-    shutil.copy(RESOURCES / "gene_features.npz", work)
+    shutil.copy(RESOURCES / GENE_FEATURES_FILE, work)
     main.train(str(data), str(work))
-    main.infer(
-        data_directory_path=str(data),
-        prediction_directory_path=str(work),
-        prediction_h5ad_file_path=str(work / PREDICTION_FILE),
-        program_proportion_csv_file_path=str(work / PREDICTED_PROPORTIONS_FILE),
-        model_directory_path=str(work),
-        predict_perturbations=truth.perturbations,
-        genes_to_predict=truth.genes,
-    )
+    main.infer(**infer_values(data, work, work, truth.perturbations, truth.genes))
+
+
+def score_ways(data: Path) -> dict[tuple[str, str], pd.DataFrame]:
+    """Scores by knock-out of every way not taken, keyed by the metric it is about and its name."""
+    truth = read_local_truth(data)
+    panel = [np.arange(len(truth.genes))]
+    gene_features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
+    ways = other_answers(data, truth, gene_features, np.random.default_rng(0))
+    return {(metric, name): score_answer(truth, answer, panel) for metric, name, answer in ways}
 
 
 def score_fold(data: Path) -> dict[str, pd.DataFrame]:
@@ -104,13 +105,29 @@ def print_table(folds: list[dict[str, pd.DataFrame]]) -> None:
         print(f"{answer:28}" + "".join(f"{cell:>20}" for cell in cells))
 
 
+def print_ways(
+    submission: list[pd.DataFrame], ways: list[dict[tuple[str, str], pd.DataFrame]]
+) -> None:
+    """Mean difference of each way to the submission, and the standard error over knock-outs."""
+    print("\nways not taken, minus the submission (above 0 is worse):")
+    for metric, name in ways[0]:
+        by_fold = [
+            way[metric, name][metric] - own[metric]
+            for way, own in zip(ways, submission, strict=True)
+        ]
+        mean, error = np.mean([d.mean() for d in by_fold]), pd.concat(by_fold).sem()
+        print(f"{metric:6}{name:44}{mean:+.4f} ± {error:.4f}")
+
+
 def run(paths: list[Path], n_folds: int) -> None:
     """Score every fold and print the table."""
     with tempfile.TemporaryDirectory() as work:
         folds = paths
         if paths[0].is_file():
             folds = make_folds(paths[0], Path(work), n_folds, np.random.default_rng(0))
-        print_table([score_fold(fold) for fold in folds])
+        scores = [score_fold(fold) for fold in folds]
+        print_table(scores)
+        print_ways([score["submission"] for score in scores], [score_ways(fold) for fold in folds])
 
 
 if __name__ == "__main__":

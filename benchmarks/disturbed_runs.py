@@ -13,13 +13,9 @@ from pathlib import Path
 import psutil
 
 import main
+from evaluation.stages import infer_values
 from perturbation import prediction_file
-from perturbation.competition import (
-    GENES_FILE,
-    PERTURBATIONS_FILE,
-    PREDICTED_PROPORTIONS_FILE,
-    PREDICTION_FILE,
-)
+from perturbation.competition import GENES_FILE, PERTURBATIONS_FILE
 from perturbation.errors import InputError
 from perturbation.names import read_names
 
@@ -188,12 +184,5 @@ def _run(bench: Bench, target: Path) -> None:
         main.train(str(bench.data), str(target))
         return
     prediction_file.SHARE_OF_MEMORY = 0 if bench.stage == "infer on disk" else 1
-    main.infer(
-        data_directory_path=str(bench.data),
-        prediction_directory_path=str(target),
-        prediction_h5ad_file_path=str(target / PREDICTION_FILE),
-        program_proportion_csv_file_path=str(target / PREDICTED_PROPORTIONS_FILE),
-        model_directory_path=str(bench.resources),
-        predict_perturbations=read_names(bench.data / PERTURBATIONS_FILE),
-        genes_to_predict=read_names(bench.data / GENES_FILE),
-    )
+    asked = (read_names(bench.data / name) for name in (PERTURBATIONS_FILE, GENES_FILE))
+    main.infer(**infer_values(bench.data, bench.resources, target, *asked))

@@ -31,8 +31,9 @@ import main
 from benchmarks.disturbed_runs import OLDER, STAGES, Bench, attempt, make_bench
 from benchmarks.simulate import simulate
 from perturbation import prediction_file
+from perturbation.gene_features import GENE_FEATURES_FILE
 
-GENE_FEATURES = Path(main.__file__).parent / "resources" / "gene_features.npz"
+GENE_FEATURES = Path(main.__file__).parent / "resources" / GENE_FEATURES_FILE
 WRITES = "write,pwrite64,writev,pwritev"
 
 

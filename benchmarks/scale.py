@@ -27,6 +27,7 @@ import psutil
 from benchmarks.simulate import STORED_SHARE, TRUTH_SHARE
 from perturbation.competition import LOCAL_TRUTH_FILE, TRAINING_FILE
 from perturbation.errors import InputError
+from perturbation.gene_features import GENE_FEATURES_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 N_GENES = 21_592
@@ -120,7 +121,7 @@ def make_data(data: Path, model: Path, size: dict[str, int]) -> None:
     arguments = ["--cells", size["cells"], "--genes", N_GENES, "--targets", n_fresh]
     start = time.perf_counter()
     run_module("benchmarks.simulate", data, *arguments, "--gene-sets", sets)
-    features = model / "gene_features.npz"
+    features = model / GENE_FEATURES_FILE
     run_module("tools.build_gene_features", features, "--gene-sets", f"SIMULATED={sets}")
     seconds = time.perf_counter() - start
     print(f"\n{size['cells']:,} cells x {N_GENES:,} genes simulated in {seconds:.0f} s.\n")

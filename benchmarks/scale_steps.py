@@ -19,12 +19,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from perturbation.competition import (
-    PERTURBATIONS_FILE,
-    PREDICTED_PROPORTIONS_FILE,
-    PREDICTION_FILE,
-    TRAINING_FILE,
-)
+from evaluation.stages import infer_values
+from perturbation.competition import PERTURBATIONS_FILE, PREDICTION_FILE, TRAINING_FILE
 from perturbation.model_file import load_model
 
 SLICE_BYTES = 2**26
@@ -74,15 +70,8 @@ def infer(data: str, model: str, out: str, n_genes: str, n_targets: str) -> tupl
     genes = np.random.default_rng(0).permutation(load_model(model).genes)
     prediction = Path(out) / PREDICTION_FILE
     start = time.perf_counter()
-    main.infer(
-        data_directory_path=data,
-        prediction_directory_path=out,
-        prediction_h5ad_file_path=str(prediction),
-        program_proportion_csv_file_path=str(Path(out) / PREDICTED_PROPORTIONS_FILE),
-        model_directory_path=model,
-        predict_perturbations=targets[: int(n_targets)],
-        genes_to_predict=genes[: int(n_genes)].tolist(),
-    )
+    asked = targets[: int(n_targets)], genes[: int(n_genes)].tolist()
+    main.infer(**infer_values(Path(data), Path(model), Path(out), *asked))
     with prediction.open("rb") as file:
         os.fsync(file.fileno())
     return time.perf_counter() - start, prediction.stat().st_size

@@ -24,11 +24,11 @@ from evaluation.baselines import BilinearRegression
 from evaluation.scoring import pearson_delta
 from evaluation.tables import aligned
 from perturbation.errors import InputError
-from perturbation.gene_features import GeneFeatures, load_gene_features
+from perturbation.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.predictors import KernelRidge, MeanUnitResidual, NearestNeighbours, Predictor
 from perturbation.progress import progress
 
-FEATURES = Path(__file__).resolve().parent.parent / "resources" / "gene_features.npz"
+FEATURES = Path(__file__).resolve().parent.parent / "resources" / GENE_FEATURES_FILE
 SHUFFLED = "kernel ridge, shuffled features"
 RUNGS: dict[str, Callable[[], Predictor]] = {
     "mean unit residual": MeanUnitResidual,

@@ -19,6 +19,7 @@ from perturbation.competition import (
     SUBMITTED_PROPORTION_COLUMNS,
 )
 from perturbation.errors import reason
+from perturbation.names import listed
 
 METHOD_FILE = "Method description.md"
 METHOD_HEADINGS = ("Method Description", "Rationale", "Data and Resources Used")
@@ -102,10 +103,10 @@ def _file_faults(directory: Path) -> Iterator[str]:
     found = {path.name for path in directory.iterdir()}
     missing, stray = sorted(expected - found), sorted(found - expected)
     if missing:
-        yield f"{directory} lacks {_names(missing)}: infer() must write both files."
+        yield f"{directory} lacks {listed(missing)}: infer() must write both files."
     if stray:
-        allowed = _names(sorted(expected))
-        yield f"{directory} holds {_names(stray)}; only {allowed} may stand there."
+        allowed = listed(sorted(expected))
+        yield f"{directory} holds {listed(stray)}; only {allowed} may stand there."
 
 
 def _h5ad_faults(file: Path, perturbations: Sequence[str], genes: Sequence[str]) -> Iterator[str]:
@@ -123,7 +124,8 @@ def _h5ad_faults(file: Path, perturbations: Sequence[str], genes: Sequence[str])
             yield f"{file} has no X: the predicted cells are missing."
     yield from _gene_faults(file, names, genes)
     if set(obs.columns) != {"gene"}:
-        yield f"{file}: obs has the columns {_names(obs.columns)}; exactly gene is allowed."
+        found = listed(obs.columns) or "none"
+        yield f"{file}: obs has the columns {found}; exactly gene is allowed."
     if "gene" in obs:
         yield from _row_faults(file, obs["gene"], perturbations)
 
@@ -133,10 +135,10 @@ def _gene_faults(file: Path, names: pd.Index, genes: Sequence[str]) -> Iterator[
     if missing:
         yield (
             f"{file}: {len(missing):,} of the {len(genes):,} scored genes are not in var_names, "
-            f"first: {_names(missing)}."
+            f"first: {listed(missing)}."
         )
     if not names.is_unique:
-        yield f"{file}: var_names repeats {_names(names[names.duplicated()])}."
+        yield f"{file}: var_names repeats {listed(names[names.duplicated()])}."
 
 
 def _row_faults(file: Path, labels: pd.Series, perturbations: Sequence[str]) -> Iterator[str]:
@@ -158,9 +160,9 @@ def _set_faults(where: str, found: Collection[str], expected: Sequence[str]) -> 
     missing = [name for name in expected if name not in set(found)]
     extra = sorted(set(found) - set(expected))
     if missing:
-        yield f"{where} lacks {len(missing):,} of {len(expected):,} asked: {_names(missing)}."
+        yield f"{where} lacks {len(missing):,} of {len(expected):,} asked: {listed(missing)}."
     if extra:
-        yield f"{where} holds {len(extra):,} that were not asked: {_names(extra)}."
+        yield f"{where} holds {len(extra):,} that were not asked: {listed(extra)}."
 
 
 def _csv_faults(file: Path, perturbations: Sequence[str]) -> Iterator[str]:
@@ -190,7 +192,7 @@ def _value_faults(file: Path, table: pd.DataFrame) -> Iterator[str]:
     numbers = table.drop(columns="gene")
     text = [name for name in numbers if not pd.api.types.is_numeric_dtype(numbers[name])]
     if text:
-        yield f"{file}: {_names(text)} holds values that are not numbers."
+        yield f"{file}: {listed(text)} holds values that are not numbers."
         return
     infinite = np.isinf(numbers.to_numpy(dtype=np.float64))
     if infinite.any():
@@ -230,9 +232,3 @@ def _method_faults(name: str, content: bytes) -> Iterator[str]:
     pieces = [p for line in text.splitlines() for p in re.split(r"[.!?;:]", line) if p.strip()]
     if len(pieces) < METHOD_SENTENCES:
         yield f"`{name}` has {len(pieces)} sentences; at least {METHOD_SENTENCES} are needed."
-
-
-def _names(names: Collection[str], most: int = 5) -> str:
-    """Join the first few names, and say how many more there are."""
-    shown = ", ".join(str(name) for name in list(names)[:most]) or "(none)"
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

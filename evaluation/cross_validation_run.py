@@ -19,10 +19,8 @@ from evaluation.scoring import METRICS, NO_CORRELATION
 from perturbation.competition import GENES_FILE
 from perturbation.dataset import open_dataset
 from perturbation.errors import InputError
-from perturbation.gene_features import load_gene_features
+from perturbation.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.names import read_names
-
-GENE_FEATURES_FILE = "gene_features.npz"
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,10 @@ def contenders(extra: list[str]) -> tuple[Contender, ...]:
     Raises
     ------
     InputError
-        If one cannot be imported, or lacks fit() or predict().
+        If one cannot be imported, lacks fit() or predict(), or is given twice.
     """
+    if repeated := [reference for reference in extra if extra.count(reference) > 1]:
+        raise InputError(f"--predictor {repeated[0]} is given twice; give each once.")
     for reference in extra:
         missing = [name for name in ("fit", "predict") if not hasattr(named(reference)(), name)]
         if missing:
@@ -50,9 +50,12 @@ def contenders(extra: list[str]) -> tuple[Contender, ...]:
     return (SHIPPED, *BASELINES, *[Contender(reference, reference) for reference in extra])
 
 
-def gather(data: Path, submission: Path, settings: Settings) -> Material:
-    """Read all that folds share, in one pass over the training cells."""
-    gene_features = load_gene_features(submission / "resources" / GENE_FEATURES_FILE)
+def gather(data: Path, model: Path, settings: Settings) -> Material:
+    """Read all that folds share, in one pass over the training cells.
+
+    Of the model directory the gene features alone are read; models are trained fold by fold.
+    """
+    gene_features = load_gene_features(model / GENE_FEATURES_FILE)
     dataset = open_dataset(data)
     wanted = read_names(data / GENES_FILE)
     scored = pd.Index(dataset.genes).get_indexer(wanted)
@@ -64,9 +67,9 @@ def gather(data: Path, submission: Path, settings: Settings) -> Material:
     return Material(*read_once(dataset, scored), gene_features, settings)
 
 
-def run(data: Path, submission: Path, settings: Settings, workers: Workers) -> Finished:
-    """Cross-validate and compare."""
-    material = gather(data, submission, settings)
+def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finished:
+    """Cross-validate and compare; see `gather`."""
+    material = gather(data, model, settings)
     scores = cross_validate(material, workers)
     return Finished(material, scores, compare(scores), _words(data, material))
 

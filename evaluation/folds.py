@@ -101,12 +101,17 @@ def split(perturbations: list[str], n_folds: int, repeat: int) -> list[list[str]
     Raises
     ------
     InputError
-        If a fold would be empty, or nothing would be left to train on.
+        If a fold would be empty, or fewer than two would be left to train on.
     """
     if not 2 <= n_folds <= len(perturbations):
         raise InputError(
             f"--cv {n_folds}: there must be at least 2 folds and at most as many as the "
             f"{len(perturbations)} perturbations."
+        )
+    if len(perturbations) - -(-len(perturbations) // n_folds) < 2:
+        raise InputError(
+            f"--cv {n_folds}: of {len(perturbations)} perturbations, fewer than 2 would be left to "
+            "train on."
         )
     order = np.random.default_rng([SEED, repeat]).permutation(len(perturbations))
     return [[perturbations[i] for i in order[fold::n_folds]] for fold in range(n_folds)]

@@ -18,13 +18,15 @@ from evaluation.local_truth import LocalTruth
 from evaluation.panels import describe_panels, draw_panels
 from evaluation.platform_scorer import load_platform_scorer, score_by_platform
 from evaluation.scoring import METRICS, NO_CORRELATION
-from evaluation.stages import Cost, run_stage
+from evaluation.stages import Cost, infer_values, run_stage
 from evaluation.tables import aligned
 from perturbation.competition import PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE, TRAINING_FILE
 from perturbation.errors import InputError
 from perturbation.model_file import MODEL_FILE
 
 PANEL_SEED = 0
+LOCAL_RUN = Path("data", "local_run")
+"""Where the demo is trained and predicted: neither committed nor pushed."""
 
 Panels = tuple[list[np.ndarray], str]
 """Panels, and words that describe them."""
@@ -83,7 +85,7 @@ def choose_places(
     neither committed nor pushed.
     """
     is_own = data.resolve() == (submission / "data").resolve()
-    home = submission if is_own else submission / "data" / "local_run"
+    home = submission if is_own else submission / LOCAL_RUN
     return Places(
         submission,
         data.resolve(),
@@ -95,8 +97,8 @@ def choose_places(
 def run_stages(places: Places, truth: LocalTruth, *, skip_train: bool) -> dict[str, Cost]:
     """Train unless it is to be skipped, then infer the local ground truth's perturbations."""
     costs = {}
+    _put_resources(places)
     if not skip_train:
-        _put_resources(places)
         values = {
             "data_directory_path": str(places.data),
             "model_directory_path": str(places.model),
@@ -105,30 +107,25 @@ def run_stages(places: Places, truth: LocalTruth, *, skip_train: bool) -> dict[s
     places.prediction.mkdir(parents=True, exist_ok=True)
     for name in (PREDICTION_FILE, PREDICTED_PROPORTIONS_FILE):
         (places.prediction / name).unlink(missing_ok=True)
-    costs["infer"] = run_stage(places.submission, "infer", _infer_values(places, truth))
+    asked = truth.perturbations, truth.genes
+    values = infer_values(places.data, places.model, places.prediction, *asked)
+    costs["infer"] = run_stage(places.submission, "infer", values)
     return costs
 
 
 def _put_resources(places: Places) -> None:
-    """Copy what stands in resources/ beside the model, such as gene features, to another place."""
-    home = places.submission / "resources"
+    """Copy what stands in resources/ beside the model, such as gene features, to another place.
+
+    What a directory of the user's already holds stays.
+    """
+    home = (places.submission / "resources").resolve()
+    is_ours = places.model == (places.submission / LOCAL_RUN / "resources").resolve()
     places.model.mkdir(parents=True, exist_ok=True)
-    if places.model != home.resolve():
+    if places.model != home:
         for file in home.iterdir() if home.is_dir() else ():
-            if file.is_file() and file.name != MODEL_FILE:
+            is_there = (places.model / file.name).exists()
+            if file.is_file() and file.name != MODEL_FILE and (is_ours or not is_there):
                 shutil.copy(file, places.model)
-
-
-def _infer_values(places: Places, truth: LocalTruth) -> dict[str, object]:
-    return {
-        "data_directory_path": str(places.data),
-        "model_directory_path": str(places.model),
-        "prediction_directory_path": str(places.prediction),
-        "prediction_h5ad_file_path": str(places.prediction / PREDICTION_FILE),
-        "program_proportion_csv_file_path": str(places.prediction / PREDICTED_PROPORTIONS_FILE),
-        "predict_perturbations": truth.perturbations,
-        "genes_to_predict": truth.genes,
-    }
 
 
 def local_panels(data: Path, truth: LocalTruth, kind: str, n_genes: int, n_draws: int) -> Panels:

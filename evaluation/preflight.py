@@ -1,4 +1,4 @@
-"""Looks, in under a minute, for all that would make a push fail."""
+"""Looks for all that would make a push fail."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from evaluation.checks import check_method_description, check_prediction, unusab
 from evaluation.findings import FAULT, FINE, WARNING, Finding, has_fault
 from evaluation.pushed_files import MODEL_DIRECTORY, push_findings
 from evaluation.requirements import requirement_findings
-from evaluation.stages import Cost, run_stage
+from evaluation.stages import Cost, infer_values, run_stage
 from perturbation.competition import (
     CELLS_PER_PERTURBATION,
     CONTROL_LABEL,
     GENES_FILE,
     PERTURBATIONS_FILE,
-    PREDICTED_PROPORTIONS_FILE,
-    PREDICTION_FILE,
     TRAINING_FILE,
 )
 from perturbation.dataset import open_dataset
@@ -83,28 +81,26 @@ def model_findings(submission: Path) -> Iterator[Finding]:
         yield Finding(FAULT, str(error))
         return
     trained_on = f"{path} was trained on {model.trained_on}"
-    data = submission / "data"
-    if not (data / TRAINING_FILE).is_file():
-        if _is_of(model, data / "demo"):
-            yield Finding(FAULT, f"{trained_on}: the demo. Run `crunch download` and train again.")
-        else:
-            yield Finding(
-                WARNING,
-                f"{trained_on}. {data} holds no {TRAINING_FILE}, so whether it is of the "
-                "competition's data is not known.",
-            )
-        return
     try:
-        if not _is_of(model, data):
-            yield Finding(
-                FAULT, f"{trained_on}, other data than {data / TRAINING_FILE}. Train again."
-            )
-            return
-        model.columns_of(read_names(data / GENES_FILE))
+        yield _data_finding(model, trained_on, submission / "data")
     except InputError as error:
         yield Finding(FAULT, str(error))
-        return
-    yield Finding(FINE, f"{trained_on}: the data at hand.")
+
+
+def _data_finding(model: Model, trained_on: str, data: Path) -> Finding:
+    """Whether the model is of the data at hand, or at least not of the demo."""
+    if not (data / TRAINING_FILE).is_file():
+        if _is_of(model, data / "demo"):
+            return Finding(FAULT, f"{trained_on}: the demo. Run `crunch download` and train again.")
+        return Finding(
+            WARNING,
+            f"{trained_on}. {data} holds no {TRAINING_FILE}, so whether it is of the "
+            "competition's data is not known.",
+        )
+    if not _is_of(model, data):
+        return Finding(FAULT, f"{trained_on}, other data than {data / TRAINING_FILE}. Train again.")
+    model.columns_of(read_names(data / GENES_FILE))
+    return Finding(FINE, f"{trained_on}: the data at hand.")
 
 
 def _is_of(model: Model, data: Path) -> bool:
@@ -132,8 +128,9 @@ def trial_findings(submission: Path) -> Iterator[Finding]:
     genes = genes or model.genes.tolist()
     new = [p for p in [*perturbations, *genes] if p not in model.centroids.index][:1]
     with tempfile.TemporaryDirectory() as directory:
+        places = submission / "data", submission / MODEL_DIRECTORY, Path(directory)
         try:
-            cost = run_stage(submission, "infer", _infer_values(submission, directory, new, genes))
+            cost = run_stage(submission, "infer", infer_values(*places, new, genes))
         except Exception as error:  # whatever main.py raises
             yield Finding(FAULT, f"infer() failed on {new[0]}: {type(error).__name__}: {error}")
             return
@@ -155,18 +152,6 @@ def asked_lists(data: Path) -> tuple[list[str], list[str]]:
     paths = data / PERTURBATIONS_FILE, data / GENES_FILE
     perturbations, genes = ([*read_names(path)] if path.is_file() else [] for path in paths)
     return perturbations, genes
-
-
-def _infer_values(submission: Path, directory: str, new: list[str], genes: list[str]) -> dict:
-    return {
-        "data_directory_path": str(submission / "data"),
-        "model_directory_path": str(submission / MODEL_DIRECTORY),
-        "prediction_directory_path": directory,
-        "prediction_h5ad_file_path": str(Path(directory, PREDICTION_FILE)),
-        "program_proportion_csv_file_path": str(Path(directory, PREDICTED_PROPORTIONS_FILE)),
-        "predict_perturbations": new,
-        "genes_to_predict": genes,
-    }
 
 
 def room_findings(

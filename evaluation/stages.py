@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from perturbation.competition import PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE
 from perturbation.errors import InputError
 
 
@@ -54,6 +55,21 @@ def run_stage(submission: Path, name: str, values: Mapping[str, Any]) -> Cost:
                 f"{name}() was killed: most likely it ran out of memory "
                 f"({psutil.virtual_memory().available / 1e9:.1f} GB are free now)."
             ) from error
+
+
+def infer_values(
+    data: Path, model: Path, prediction: Path, perturbations: Sequence[str], genes: Sequence[str]
+) -> dict[str, Any]:
+    """Return the arguments of infer() by name; the last two are what it is asked for."""
+    return {
+        "data_directory_path": str(data),
+        "prediction_directory_path": str(prediction),
+        "prediction_h5ad_file_path": str(prediction / PREDICTION_FILE),
+        "program_proportion_csv_file_path": str(prediction / PREDICTED_PROPORTIONS_FILE),
+        "model_directory_path": str(model),
+        "predict_perturbations": perturbations,
+        "genes_to_predict": genes,
+    }
 
 
 def _measured_call(submission: Path, name: str, values: dict[str, Any]) -> Cost:

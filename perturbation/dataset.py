@@ -152,8 +152,11 @@ def _labels(obs: pd.DataFrame, path: Path) -> np.ndarray:
             f"{path} has no control cells: obs['gene'] never is '{CONTROL_LABEL}', the most "
             f"frequent are {found}. Rename the controls to '{CONTROL_LABEL}'."
         )
-    if len(n_cells) < 2:
-        raise InputError(f"{path} has control cells only; expected knock-outs in obs['gene'] too.")
+    if len(n_cells) < 3:
+        raise InputError(
+            f"{path} has cells of {len(n_cells) - 1} knock-outs; at least 2 are needed to learn "
+            "what knock-outs have in common. Download it again."
+        )
     return names.to_numpy(dtype=str)
 
 

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from perturbation.errors import InputError
 
+GENE_FEATURES_FILE = "gene_features.npz"
 FORMAT = "gene_features 1"
 """First thing in the file; a file with another one is not read."""
 

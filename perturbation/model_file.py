@@ -113,8 +113,9 @@ def load_model(model_directory_path: str | Path) -> Model:
     path = as_path(model_directory_path, "model_directory_path") / MODEL_FILE
     if not path.is_file():
         raise InputError(
-            f"{path} is missing: no model was trained yet. Run train() first "
-            "(`crunch test` and `python local_test.py` do), or ask for training in the cloud."
+            f"{path} is missing: no model was trained yet. Run train() first (`crunch test` does, "
+            "and `python local_test.py` with the competition's files in data/), or ask for "
+            "training in the cloud."
         )
     arrays = _read_arrays(path)
     _check_version(arrays, path)

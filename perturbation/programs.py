@@ -85,7 +85,8 @@ def _constant(knockouts: pd.DataFrame, control: pd.Series) -> np.ndarray:
 
 
 def _between(control: np.ndarray, median: np.ndarray, share: float) -> np.ndarray:
-    """(..., 4) with programs that sum to 1."""
+    """(..., 4) with programs that sum to 1; the control where all three medians are 0."""
+    median = np.where(median[..., :3].sum(axis=-1, keepdims=True) > 0, median, control)
     mixed = (1 - share) * control + share * median
     mixed[..., :3] /= mixed[..., :3].sum(axis=-1, keepdims=True)
     return mixed

@@ -20,6 +20,7 @@ from evaluation.folds import as_train_keeps, split, truth_of
 from evaluation.intervals import interval, shared_variance, standard_error
 from evaluation.panels import draw_panels
 from evaluation.parallel import Workers
+from perturbation.competition import CONTROL_LABEL
 from perturbation.dataset import open_dataset
 from perturbation.errors import InputError
 from perturbation.summary import summarise
@@ -30,7 +31,7 @@ SETTINGS = Settings((SHIPPED, *BASELINES), n_folds=3, n_repeats=2, panel_genes=2
 
 @pytest.fixture(scope="module")
 def material(competition):
-    return cross_validation_run.gather(competition, ROOT, SETTINGS)
+    return cross_validation_run.gather(competition, ROOT / "resources", SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +165,16 @@ class Spoiler(Peeker):
         return np.tile(self.control_centroid, (len(perturbations), 1))
 
 
+def test_predictions_are_made_of_perturbed_cells_of_the_training_part(material):
+    fold = next(all_folds(material.summary, SETTINGS))
+    training = material.summary.without(fold.held_out)
+    cells = training.cells.toarray()
+    for row in predict_fold(material, training, fold).base_cells:
+        labels = training.cell_labels[(cells == row).all(axis=1)]
+        assert labels.size
+        assert CONTROL_LABEL not in labels
+
+
 def test_a_predictor_that_spoils_its_input_harms_no_other(material, scores):
     spoiler = Contender("spoiler", f"{__name__}:Spoiler")
     again = cross_validate(with_contenders(material, spoiler, SHIPPED), Workers())
@@ -194,6 +205,12 @@ def test_a_prediction_of_the_wrong_shape_is_told(material):
 def test_a_predictor_that_is_not_one_is_told(reference, words):
     with pytest.raises(InputError, match=words):
         cross_validation_run.contenders([reference])
+
+
+def test_a_predictor_given_twice_is_told():
+    twice = ["perturbation.predictors:Blend"] * 2
+    with pytest.raises(InputError, match="predictors:Blend is given twice"):
+        cross_validation_run.contenders(twice)
 
 
 def test_scores_are_complete_and_of_the_right_size(material, scores):
@@ -326,6 +343,9 @@ def test_options_that_do_not_go_together_are_refused(capsys):
         ["--report", "x"],
         ["--cv", "3", "--score-only"],
         ["--cv", "0"],
+        ["--cv", "3", "--out", "x"],
+        ["--repeats", "2"],
+        ["--jobs", "2"],
         ["--json", "nowhere/x.json"],
     ):
         with pytest.raises(SystemExit):

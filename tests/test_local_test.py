@@ -215,3 +215,16 @@ def test_an_old_prediction_does_not_survive_a_run_that_writes_none(tmp_path):
     (places.prediction / "prediction.h5ad").touch()
     run_stages(places, read_local_truth(DEMO), skip_train=True)
     assert list(places.prediction.iterdir()) == []
+
+
+def test_gene_features_reach_the_demos_model_and_leave_a_directory_of_the_users_alone(tmp_path):
+    write_main(tmp_path, "def infer():\n    pass\n")
+    (tmp_path / "resources").mkdir()
+    (tmp_path / "resources" / "gene_features.npz").write_text("new")
+    for model, expected in (("data/local_run/resources", "new"), ("own", "old")):
+        file = tmp_path / model / "gene_features.npz"
+        file.parent.mkdir(parents=True)
+        file.write_text("old")
+        places = Places(tmp_path, DEMO, file.parent.resolve(), tmp_path / "prediction")
+        run_stages(places, read_local_truth(DEMO), skip_train=True)
+        assert file.read_text() == expected

@@ -76,6 +76,16 @@ def test_every_row_is_a_real_cell_moved_gene_by_gene(infer, model_directory, com
     assert {row.tobytes() for row in model.base_cells} <= {row.tobytes() for row in training}
 
 
+def test_predictions_are_made_of_perturbed_cells_alone(competition, model_directory):
+    training = ad.read_h5ad(competition / TRAINING_FILE)
+    x, labels = training.X.toarray().astype(np.float32), training.obs["gene"].astype(str).to_numpy()
+    sources = {
+        tuple(labels[(x == row).all(axis=1)]) for row in load_model(model_directory).base_cells
+    }
+    assert () not in sources
+    assert ("NC",) not in sources
+
+
 def test_infer_runs_twice_to_the_same_bytes(competition, infer, tmp_path):
     one, two = (infer(*asked(competition), out=tmp_path / name) for name in ("one", "two"))
     for name in ("prediction.h5ad", "predict_program_proportion.csv"):

@@ -1,9 +1,13 @@
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import nnls
 
 from perturbation import direction_mix
 from perturbation.effects import Effects, effects_of, gram_without, relative_noise, residual_gram
+from perturbation.gene_kernels import source_weights
 from perturbation.predictors import (
     Blend,
     ControlCentroid,
@@ -63,12 +67,14 @@ def test_knowledge_predicts_a_knockout_nobody_measured(screen, rung):
 
 def test_a_target_without_features_gets_the_constant(screen):
     centroids, n_cells, base, _ = screen
-    blend = Blend().fit(centroids, n_cells, base, Families())
-    one, other = blend.coefficients(["?x", "?x"])
-    np.testing.assert_array_equal(one, other)
-    knockouts = one[:-1]
-    noise_only = np.ptp(knockouts)
-    assert noise_only < 0.5 * np.ptp(blend.coefficients(["Anew"])[0, :-1])
+    features = Families()
+    features.sources = ("family",)
+    blend = Blend().fit(centroids, n_cells, base, features)
+    unknown, known = blend.coefficients(["?x", "Anew"])
+    control, mean, _ = blend.mix.weights
+    parts = np.append(np.full(len(centroids), mean / len(centroids)), control)
+    np.testing.assert_allclose(unknown, blend.mix.scale * parts)
+    assert np.ptp(known[:-1]) > 0.1
 
 
 def test_without_features_the_ladder_still_predicts(screen):
@@ -138,6 +144,85 @@ def test_left_out_regressions_are_those_fitted_without_the_knockout(screen):
         rest = kernel[np.ix_(others, others)] + unit * np.diag(ridges[others])
         np.testing.assert_allclose(found[i, others], kernel[i, others] @ np.linalg.inv(rest))
         assert found[i, i] == 0
+
+
+def refitted_loss(screen, kernel, noise, ridge, response_ridge):
+    """Loss and stacking weights when all is fitted anew, on genes, without each knock-out."""
+    centroids, n_cells, base, _ = screen
+    unit = np.trace(kernel) / len(kernel)
+    parts, truths = [], []
+    for i, name in enumerate(centroids.index):
+        rest = effects_of(centroids.drop(index=name), n_cells, base)
+        truth = centroids.loc[name].to_numpy() - rest.perturbed_centroid
+        others = np.delete(np.arange(len(centroids)), i)
+        *directions, control = rest.directions
+        mean = np.mean(directions, axis=0)
+        deviations = directions - mean
+        gram = deviations @ deviations.T
+        kept = gram + response_ridge * np.linalg.eigvalsh(gram)[-1] * np.eye(len(gram))
+        smoothed = gram @ np.linalg.solve(kept, deviations)
+        penalised = kernel[np.ix_(others, others)] + ridge * unit * np.diag(noise[others])
+        parts.append([control, mean, kernel[i, others] @ np.linalg.solve(penalised, smoothed)])
+        truths.append(truth / np.linalg.norm(truth))
+    weights, distance = nnls(np.concatenate(parts, axis=1).T, np.concatenate(truths))
+    return distance**2 / len(centroids), weights
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.8])
+def test_ridges_and_weights_are_the_best_of_refits_without_each_knockout(screen, spread):
+    centroids, n_cells, base, effect = screen
+    rng = np.random.default_rng(5)
+    centroids = centroids + rng.normal(0, spread, centroids.shape)
+    names = list(centroids.index)
+    kernel = sum(Families().kernel(source, names, names) for source in Families.sources)
+    effects = effects_of(centroids, n_cells, base)
+    mix = direction_mix.fit_mix(("control", "mean", "ridge"), effects, kernel)
+    case = (centroids, n_cells, base, effect), kernel, relative_noise(effects)
+    refits = {
+        setting: refitted_loss(*case, *setting)
+        for setting in product(direction_mix.RIDGES, direction_mix.RESPONSE_RIDGES)
+    }
+    best = min(refits, key=lambda setting: refits[setting][0])
+    assert (mix.ridge, mix.response_ridge) == best
+    np.testing.assert_allclose(mix.weights, refits[best][1], atol=1e-4)
+
+
+def test_a_badly_measured_direction_is_leant_on_less(screen):
+    centroids, n_cells, base, _ = screen
+    few = pd.Series(100, index=n_cells.index).where(n_cells.index != "A0", 20)
+    fitted = KernelRidge().fit(centroids, few, base, Families())
+    alike = Families().kernel("family", ["Anew"], list(centroids.index))
+    badly, well, *_ = (alike @ fitted.mix.regressor)[0]
+    assert 0 < badly < 0.6 * well
+
+
+def test_a_source_that_says_nothing_about_the_effects_weighs_little(screen):
+    centroids, n_cells, base, _ = screen
+    family, noise = Blend().fit(centroids, n_cells, base, Families()).source_weights
+    assert family > 4 * noise
+    gram = np.array([[1.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 1.0]])
+    np.testing.assert_array_equal(source_weights(np.stack([gram, -gram]), gram), [1, 0])
+
+
+def test_one_huge_effect_does_not_set_the_length_of_predictions(screen):
+    centroids, n_cells, base, _ = screen
+    effects = effects_of(centroids, n_cells, base + 100)
+    effects.lengths[0] *= 1000
+    mix = direction_mix.fit_mix(("mean",), effects, np.eye(len(centroids)))
+    assert mix.scale == np.median(effects.lengths[:-1]) < effects.lengths[-1] / 10
+
+
+def test_the_rung_never_sees_the_training_knockouts_own_transcripts(screen):
+    centroids, n_cells, base, _ = screen
+    genes = [*centroids.index, *centroids.columns[len(centroids) :]]
+    directions = []
+    for ratio in (0.1, 1.0):
+        table = centroids.set_axis(genes, axis=1)
+        for name in table.index:
+            table.loc[name, name] *= ratio
+        fitted = OwnTranscript(Blend()).fit(table, n_cells, base, Families())
+        directions.append(fitted.rung.effects.directions)
+    np.testing.assert_allclose(*directions, atol=1e-12)
 
 
 def test_predictions_do_not_depend_on_the_order_of_genes_or_perturbations(screen):

@@ -191,6 +191,8 @@ def test_a_model_of_the_demo_is_told(clone, demo_model, monkeypatch):
     only_the_demo(clone)
     text = describe_findings(preflight(clone))
     assert ": the demo. Run `crunch download` and train again." in text
+    (clone / "data" / "demo" / "program_proportion.csv").unlink()
+    assert "program_proportion.csv is missing" in describe_findings(preflight(clone))
 
 
 def test_without_the_client_what_push_sends_is_not_known(clone, monkeypatch):

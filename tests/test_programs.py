@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perturbation import programs
 from perturbation.competition import PROGRAM_FLAGS, PROGRAMS
 from perturbation.programs import DECIMALS, predict_proportions
 
@@ -19,11 +20,11 @@ def as_read_back(proportions):
     return pd.read_csv(StringIO(text), index_col=0)
 
 
-programs = st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda p: sum(p) > 1e-3)
+three_shares = st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda p: sum(p) > 1e-3)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(programs, st.floats(0, 1)), min_size=2, max_size=6))
+@given(st.lists(st.tuples(three_shares, st.floats(0, 1)), min_size=2, max_size=6))
 def test_constraints_hold_in_the_digits_written_for_any_training_set(rows):
     names = ["NC", *(f"G{i}" for i in range(len(rows) - 1))]
     shares = [(np.array(p) / sum(p), ratio) for p, ratio in rows]
@@ -34,6 +35,13 @@ def test_constraints_hold_in_the_digits_written_for_any_training_set(rows):
     assert (written >= 0).all(axis=None)
     np.testing.assert_allclose(written[list(PROGRAMS)].sum(axis=1), 1, atol=1e-9)
     assert (written["lipo"] <= written["adipo"]).all()
+
+
+def test_medians_of_nothing_give_the_control():
+    pure = {f"{name}{i}": row for i in range(2) for name, row in zip("ABC", np.eye(3), strict=True)}
+    training = table({"NC": [0.5, 0.2, 0.3, 0.1]} | {n: [*row, 0] for n, row in pure.items()})
+    predicted = predict_proportions(training, ["NEW"], None).loc["NEW"]
+    np.testing.assert_allclose(predicted, [0.5, 0.2, 0.3, 0.1], atol=2e-6)
 
 
 def test_a_measured_perturbation_keeps_its_own_proportions():
@@ -80,6 +88,19 @@ def test_what_is_known_about_genes_is_used_where_it_clearly_helps():
     assert predicted.loc["Anew", "adipo"] == pytest.approx(0.1, abs=0.05)
     assert predicted.loc["Bnew", "adipo"] == pytest.approx(0.5, abs=0.05)
     assert 0.15 < predicted.loc["Cnew", "adipo"] < 0.45
+
+
+def test_what_is_known_about_genes_is_left_out_where_its_help_may_be_chance(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = {"NC": [0.4, 0.3, 0.3, 0.1]}
+    for i in range(24):
+        shift = rng.normal(0.015 if i % 2 else -0.015, 0.05)
+        rows[f"{'AB'[i % 2]}{i}"] = [0.4 + shift, 0.3 - shift, 0.3, 0.1]
+    cautious = predict_proportions(table(rows), ["Anew", "Bnew"], Families())
+    monkeypatch.setattr(programs, "STANDARD_ERRORS_TO_TRUST", 0)
+    bold = predict_proportions(table(rows), ["Anew", "Bnew"], Families())
+    assert cautious.loc["Anew"].equals(cautious.loc["Bnew"])
+    assert bold.loc["Anew", "pre_adipo"] < bold.loc["Bnew", "pre_adipo"]
 
 
 def test_what_is_known_about_genes_is_left_out_where_it_says_nothing():

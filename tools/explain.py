@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from perturbation.errors import InputError
-from perturbation.gene_features import GeneFeatures, load_gene_features
+from perturbation.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model_file import Model, load_model
 from perturbation.predictors import OwnTranscript, shipped_predictor
 from perturbation.summary import mean_of_perturbed_cells
@@ -114,14 +114,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         model = load_model(options.model)
-        gene_features = load_gene_features(options.model / "gene_features.npz")
+        gene_features = load_gene_features(options.model / GENE_FEATURES_FILE)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     predictor = shipped_predictor().fit(
         model.centroids, model.n_cells, model.control_centroid, gene_features
     )
-    print("Numbers are log2(1 + counts per 100,000) against the mean perturbed cell.\n")
+    print(
+        "Expression is log2(1 + counts per 100,000); + and - say against the mean perturbed cell.\n"
+    )
     for target in options.targets:
         print(explain(target, predictor, model, gene_features, options.top), end="\n\n")
     return 0

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from perturbation.errors import InputError
-from perturbation.gene_features import GeneFeatures, load_gene_features
+from perturbation.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
-_FEATURES = Path("resources/gene_features.npz")
+_FEATURES = Path("resources") / GENE_FEATURES_FILE
 _MISSING_SHOWN = 10
 
 
