@@ -124,7 +124,7 @@ def _h5ad_faults(file: Path, perturbations: Sequence[str], genes: Sequence[str])
             yield f"{file} has no X: the predicted cells are missing."
     yield from _gene_faults(file, names, genes)
     if set(obs.columns) != {"gene"}:
-        found = listed(obs.columns) or "none"
+        found = listed(obs.columns) or "(none)"
         yield f"{file}: obs has the columns {found}; exactly gene is allowed."
     if "gene" in obs:
         yield from _row_faults(file, obs["gene"], perturbations)

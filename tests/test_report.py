@@ -54,7 +54,7 @@ document.body.innerHTML = `<pre id="problems">${problems.join("\\n")}</pre>`;
 @pytest.fixture(scope="module")
 def finished(competition):
     settings = Settings((SHIPPED, *BASELINES), n_folds=3, panel_genes=20, panel_draws=2)
-    return cross_validation_run.run(competition, ROOT, settings, Workers())
+    return cross_validation_run.run(competition, ROOT / "resources", settings, Workers())
 
 
 @pytest.fixture(scope="module")
