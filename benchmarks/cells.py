@@ -116,7 +116,7 @@ def print_ways(
             for way, own in zip(ways, submission, strict=True)
         ]
         mean, error = np.mean([d.mean() for d in by_fold]), pd.concat(by_fold).sem()
-        print(f"{metric:6}{name:44}{mean:+.4f} ± {error:.4f}")
+        print(f"{metric:6}{name:48}{mean:+.4f} ± {error:.4f}")
 
 
 def run(paths: list[Path], n_folds: int) -> None:

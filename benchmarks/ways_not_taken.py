@@ -38,8 +38,8 @@ def other_answers(
         kept.centroids, kept.n_cells, kept.control_centroid, gene_features
     )
     names = truth.perturbations
-    centroids = pd.DataFrame(fitted.predict(names), index=names, columns=kept.genes)
-    centroids = centroids[truth.genes]
+    predicted = pd.DataFrame(fitted.predict(names), index=names, columns=kept.genes)
+    centroids = predicted[truth.genes]
     shipped = predict_proportions(kept.proportions, names, gene_features)
     for name, cells in _other_cells(summary, kept, truth.genes, rng):
         yield "mmd", name, _moved(BaseCells(cells), centroids, shipped)
@@ -49,7 +49,7 @@ def other_answers(
         ("the controls'", control_proportions(kept.proportions, names, gene_features)),
         ("the training mean", mean_proportions(kept.proportions, names, gene_features)),
         ("the training median", _median(kept.proportions, names)),
-        ("read off the predicted effect", _read_off(kept, centroids)),
+        ("the median and what the predicted effect tells", _read_off(kept, predicted)),
     ):
         yield "l1", name, _moved(BaseCells(cells), centroids, proportions)
 
@@ -113,29 +113,27 @@ def _median(proportions: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 def _read_off(summary: Summary, centroids: pd.DataFrame) -> pd.DataFrame:
-    """Ridge regression of proportions on the training effects, applied to predicted effects.
+    """Ridge regression of deviations from the median on the effects, applied to predicted effects.
 
     The ridge is that with the smallest L1 for training knock-outs left out one at a time.
     """
     flags, centre = list(PROGRAM_FLAGS), summary.perturbed_centroid
-    control = summary.proportions.loc[CONTROL_LABEL, flags].to_numpy()
     true = summary.proportions.loc[summary.centroids.index, flags]
-    residuals = true.to_numpy() - control
-    effects = summary.centroids - centre
-    gram = effects.to_numpy() @ effects.to_numpy().T
+    median = true.median().to_numpy()
+    residuals = true.to_numpy() - median
+    effects = summary.centroids.to_numpy() - centre
+    gram = effects @ effects.T
     best = np.inf
     for ridge in RIDGES:
         inverse = np.linalg.inv(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)))
         left_out = residuals - inverse @ residuals / np.diag(inverse)[:, None]
-        guesses = _valid(control + left_out, list(true.index))
+        guesses = _valid(median + left_out, list(true.index))
         pairs = zip(true.iterrows(), guesses.iterrows(), strict=True)
         loss = np.mean([l1_distance(a, b) for (_, a), (_, b) in pairs])
         if loss < best:
             best, coefficients = loss, inverse @ residuals
-    genes = list(centroids)
-    predicted = centroids - pd.Series(centre, index=summary.genes)[genes]
-    similarity = predicted.to_numpy() @ effects[genes].to_numpy().T
-    return _valid(control + similarity @ coefficients, list(centroids.index))
+    similarity = (centroids.to_numpy() - centre) @ effects.T
+    return _valid(median + similarity @ coefficients, list(centroids.index))
 
 
 def _valid(values: np.ndarray, names: list[str]) -> pd.DataFrame:

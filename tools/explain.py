@@ -121,9 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     predictor = shipped_predictor().fit(
         model.centroids, model.n_cells, model.control_centroid, gene_features
     )
-    print(
-        "Expression is log2(1 + counts per 100,000); + and - say against the mean perturbed cell.\n"
-    )
+    print("Unit: log2(1 + counts per 100,000); with + or -, against the mean perturbed cell.\n")
     for target in options.targets:
         print(explain(target, predictor, model, gene_features, options.top), end="\n\n")
     return 0
