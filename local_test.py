@@ -56,6 +56,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--repeats, --predictor, --report, --jobs and --dask need --cv")
     if args.cv and (args.out or args.skip_train or args.score_only or args.scorer != "own"):
         parser.error("--out, --skip-train, --score-only and --scorer do not go with --cv")
+    if args.preflight and len(sys.argv[1:] if arguments is None else arguments) > 1:
+        parser.error("--preflight goes with no other option")
+    for name, path in (("--report", args.report), ("--out", args.out)):
+        if path and path.exists() and not path.is_dir():
+            parser.error(f"{name} {path} is no directory")
+    if args.json and args.json.is_dir():
+        parser.error(f"--json {args.json} is a directory; expected a file")
     if args.json and not args.json.resolve().parent.is_dir():
         parser.error(f"--json {args.json}: there is no directory {args.json.resolve().parent}")
     return args

@@ -137,4 +137,6 @@ if __name__ == "__main__":
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("--folds", type=int, default=3, help="default: 3")
     arguments = parser.parse_args()
+    if missing := [path for path in arguments.paths if not path.exists()]:
+        parser.error(f"{missing[0]} does not exist")
     run(arguments.paths, arguments.folds)

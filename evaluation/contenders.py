@@ -103,10 +103,28 @@ def named(reference: str) -> Any:  # noqa: ANN401, a class or a function
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
+        what = "there is no such module" if error.name == module_name else "it cannot be imported"
         raise InputError(
-            f"{reference}: no module {module_name} ({error}). Give module:Class, the module as "
+            f"{reference}: {module_name}: {what} ({error}). Give module:Class, the module as "
             "Python imports it from this directory."
         ) from error
     if not hasattr(module, name):
-        raise InputError(f"{reference}: {module_name} has no {name or 'class after a colon'}.")
+        raise InputError(
+            f"{reference}: {module_name} has no {name or 'class after a colon'}. Give module:Class."
+        )
     return getattr(module, name)
+
+
+def make_predictor(reference: str) -> Any:  # noqa: ANN401, a predictor
+    """Make the predictor that "module:Class" says.
+
+    Raises
+    ------
+    InputError
+        As `named`, or if it cannot be called without arguments.
+    """
+    make = named(reference)
+    try:
+        return make()
+    except TypeError as error:
+        raise InputError(f"{reference} cannot be called without arguments: {error}.") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from evaluation.contenders import Contender, named
+from evaluation.contenders import Contender, make_predictor, named
 from evaluation.folds import SEED, Truth, split
 from evaluation.panels import draw_panels
 from evaluation.parallel import Workers, map_tasks
@@ -183,14 +183,16 @@ def predict(
     Raises
     ------
     InputError
-        If its answer has another shape, or values that are not finite.
+        If fit() returns nothing, or the answer has another shape or values that are not finite.
     """
-    predictor = named(contender.predictor)().fit(
+    predictor = make_predictor(contender.predictor).fit(
         training.centroids.copy(),
         training.n_cells.copy(),
         training.control_centroid.copy(),
         gene_features,
     )
+    if predictor is None:
+        raise InputError(f"{contender.predictor}: fit() returned nothing; end it with return self.")
     centroids = np.asarray(predictor.predict(perturbations), dtype=np.float64)
     expected = (len(perturbations), len(training.genes))
     if centroids.shape != expected or not np.isfinite(centroids).all():

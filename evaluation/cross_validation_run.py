@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.comparison import Comparison, by_perturbation, compare
-from evaluation.contenders import BASELINES, SHIPPED, Contender, named
+from evaluation.contenders import BASELINES, SHIPPED, Contender, make_predictor
 from evaluation.cross_validation import Material, Settings, cross_validate
 from evaluation.examples import best_median_worst
 from evaluation.folds import read_once
@@ -44,7 +44,8 @@ def contenders(extra: list[str]) -> tuple[Contender, ...]:
     if repeated := [reference for reference in extra if extra.count(reference) > 1]:
         raise InputError(f"--predictor {repeated[0]} is given twice; give each once.")
     for reference in extra:
-        missing = [name for name in ("fit", "predict") if not hasattr(named(reference)(), name)]
+        predictor = make_predictor(reference)
+        missing = [name for name in ("fit", "predict") if not hasattr(predictor, name)]
         if missing:
             raise InputError(f"{reference} has no {missing[0]}(); see perturbation/predictors.py.")
     return (SHIPPED, *BASELINES, *[Contender(reference, reference) for reference in extra])

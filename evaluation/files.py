@@ -37,7 +37,7 @@ class CellsFile:
                 self.uns = ad.io.read_elem(file["uns"]) if "uns" in file else {}
         except (OSError, KeyError) as error:
             raise InputError(
-                f"{path} cannot be read as h5ad ({reason(error)}). Make it again."
+                f"{path} cannot be read as h5ad ({reason(error)}). Download it or make it again."
             ) from error
         if "gene" not in obs:
             raise InputError(f"{path} has no obs['gene']; found {', '.join(obs) or 'nothing'}.")
@@ -74,7 +74,10 @@ def read_proportions(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing. Run `crunch download` or `crunch test`.") from error
     except (ValueError, KeyError) as error:
-        raise InputError(f"{path} is not a table of proportions ({reason(error)}).") from error
+        raise InputError(
+            f"{path} is not a table of proportions ({reason(error)}); expected the columns gene, "
+            f"{', '.join(PROGRAM_FLAGS)}. Download it or make it again."
+        ) from error
 
 
 def sample_training_cells(

@@ -20,9 +20,10 @@ from evaluation.platform_scorer import load_platform_scorer, score_by_platform
 from evaluation.scoring import METRICS, NO_CORRELATION
 from evaluation.stages import Cost, infer_values, run_stage
 from evaluation.tables import aligned
+from evaluation.trained_on import was_trained_on
 from perturbation.competition import PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE, TRAINING_FILE
 from perturbation.errors import InputError
-from perturbation.model_file import MODEL_FILE
+from perturbation.model_file import MODEL_FILE, load_model
 
 PANEL_SEED = 0
 LOCAL_RUN = Path("data", "local_run")
@@ -67,6 +68,8 @@ class LocalRun:
 def choose_data(submission: Path, given: Path | None) -> tuple[Path, str]:
     """Return the data directory, and a sentence that says which it is and why."""
     if given is not None:
+        if not given.is_dir():
+            raise InputError(f"--data {given} is no directory; expected one with {TRAINING_FILE}.")
         return given, f"Data: {given}, as asked."
     own, demo = submission / "data", submission / "data" / "demo"
     if (own / TRAINING_FILE).is_file():
@@ -97,6 +100,8 @@ def choose_places(
 def run_stages(places: Places, truth: LocalTruth, *, skip_train: bool) -> dict[str, Cost]:
     """Train unless it is to be skipped, then infer the local ground truth's perturbations."""
     costs = {}
+    if skip_train:
+        _check_model(places)
     _put_resources(places)
     if not skip_train:
         values = {
@@ -113,19 +118,43 @@ def run_stages(places: Places, truth: LocalTruth, *, skip_train: bool) -> dict[s
     return costs
 
 
+def _check_model(places: Places) -> None:
+    """Refuse a model of other data, which may know what is held out here."""
+    if not places.model.is_dir():
+        raise InputError(
+            f"{places.model} is no directory. Give --model the one that holds {MODEL_FILE}, or run "
+            "without --skip-train."
+        )
+    if (places.model / MODEL_FILE).is_file():
+        model = load_model(places.model)
+        if not was_trained_on(model, places.data):
+            raise InputError(
+                f"{places.model / MODEL_FILE} was trained on {model.trained_on}, other data than "
+                f"{places.data}. Run without --skip-train."
+            )
+
+
 def _put_resources(places: Places) -> None:
     """Copy what stands in resources/ beside the model, such as gene features, to another place.
 
     What a directory of the user's already holds stays.
     """
     home = (places.submission / "resources").resolve()
-    is_ours = places.model == (places.submission / LOCAL_RUN / "resources").resolve()
     places.model.mkdir(parents=True, exist_ok=True)
-    if places.model != home:
-        for file in home.iterdir() if home.is_dir() else ():
-            is_there = (places.model / file.name).exists()
-            if file.is_file() and file.name != MODEL_FILE and (is_ours or not is_there):
-                shutil.copy(file, places.model)
+    if places.model == home:
+        return
+    if places.model == (places.submission / LOCAL_RUN / "resources").resolve():
+        for file in _resources(places.model):
+            file.unlink()
+    for file in _resources(home):
+        if not (places.model / file.name).exists():
+            shutil.copy(file, places.model)
+
+
+def _resources(directory: Path) -> list[Path]:
+    """Every file of a model directory but the model itself."""
+    files = directory.iterdir() if directory.is_dir() else ()
+    return [file for file in files if file.is_file() and file.name != MODEL_FILE]
 
 
 def local_panels(data: Path, truth: LocalTruth, kind: str, n_genes: int, n_draws: int) -> Panels:

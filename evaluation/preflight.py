@@ -7,22 +7,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from evaluation.checks import check_method_description, check_prediction, unusable_values
 from evaluation.findings import FAULT, FINE, WARNING, Finding, has_fault
 from evaluation.pushed_files import MODEL_DIRECTORY, push_findings
 from evaluation.requirements import requirement_findings
 from evaluation.stages import Cost, infer_values, run_stage
+from evaluation.trained_on import was_trained_on
 from perturbation.competition import (
     CELLS_PER_PERTURBATION,
-    CONTROL_LABEL,
     GENES_FILE,
     PERTURBATIONS_FILE,
     TRAINING_FILE,
 )
-from perturbation.dataset import open_dataset
 from perturbation.errors import InputError
 from perturbation.memory import available_memory
 from perturbation.model_file import MODEL_FILE, Model, load_model
@@ -90,28 +86,17 @@ def model_findings(submission: Path) -> Iterator[Finding]:
 def _data_finding(model: Model, trained_on: str, data: Path) -> Finding:
     """Whether the model is of the data at hand, or at least not of the demo."""
     if not (data / TRAINING_FILE).is_file():
-        if _is_of(model, data / "demo"):
+        if was_trained_on(model, data / "demo"):
             return Finding(FAULT, f"{trained_on}: the demo. Run `crunch download` and train again.")
         return Finding(
             WARNING,
             f"{trained_on}. {data} holds no {TRAINING_FILE}, so whether it is of the "
             "competition's data is not known.",
         )
-    if not _is_of(model, data):
+    if not was_trained_on(model, data):
         return Finding(FAULT, f"{trained_on}, other data than {data / TRAINING_FILE}. Train again.")
     model.columns_of(read_names(data / GENES_FILE))
     return Finding(FINE, f"{trained_on}: the data at hand.")
-
-
-def _is_of(model: Model, data: Path) -> bool:
-    """Whether genes, knock-outs and their numbers of cells are those of a data directory."""
-    if not (data / TRAINING_FILE).is_file():
-        return False
-    dataset = open_dataset(data)
-    n_cells = pd.Series(dataset.labels).value_counts().drop(CONTROL_LABEL)
-    return (
-        np.array_equal(dataset.genes, model.genes) and n_cells.to_dict() == model.n_cells.to_dict()
-    )
 
 
 # A trial of infer() and the room for the full run

@@ -75,7 +75,7 @@ class GeneFeatures:
 
     def known(self, source: str, genes: Sequence[str]) -> np.ndarray:
         """Whether `source` has a term for each gene: (len(genes),) bool."""
-        row_is_filled = np.diff(self.sources[source].rows.indptr) > 0
+        row_is_filled = np.diff(self._source(source).rows.indptr) > 0
         rows = self._rows_of(genes)
         return (rows >= 0) & row_is_filled[rows]
 
@@ -95,7 +95,7 @@ class GeneFeatures:
         """
         kernel = np.zeros((len(a), len(b)))
         rows_a, rows_b = self._rows_of(a), self._rows_of(b)
-        weights = self.sources[source].rows
+        weights = self._source(source).rows
         found_a = weights[rows_a[rows_a >= 0]].astype(np.float64)
         found_b = weights[rows_b[rows_b >= 0]].astype(np.float64)
         kernel[np.ix_(rows_a >= 0, rows_b >= 0)] = (found_a @ found_b.T).toarray()
@@ -111,7 +111,7 @@ class GeneFeatures:
         rows = self._rows_of([gene_a, gene_b])
         if (rows < 0).any():
             return []
-        knowledge = self.sources[source]
+        knowledge = self._source(source)
         both = (knowledge.rows[[rows[0]]] * knowledge.rows[[rows[1]]]).tocoo()
         terms, shares = both.coords[1], both.data
         largest = np.lexsort((terms, -shares))[:top]
@@ -119,6 +119,14 @@ class GeneFeatures:
             SharedTerm(str(knowledge.terms[t]), str(knowledge.term_names[t]), float(share))
             for t, share in zip(terms[largest], shares[largest], strict=True)
         ]
+
+    def _source(self, name: str) -> Source:
+        if name not in self.sources:
+            raise InputError(
+                f"The gene features have no source {name}, only {', '.join(self.sources)}. "
+                "resources/README.md tells how to add one."
+            )
+        return self.sources[name]
 
     def _rows_of(self, genes: Sequence[str]) -> np.ndarray:
         """Row of each gene, (len(genes),) int; -1 where there is none."""

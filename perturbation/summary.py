@@ -84,7 +84,7 @@ class Summary:
 
 def mean_of_perturbed_cells(centroids: pd.DataFrame, n_cells: pd.Series) -> np.ndarray:
     """(n_genes,) float64: the centroids averaged with the number of cells as weight."""
-    weights = n_cells.to_numpy(np.float64)
+    weights = n_cells[centroids.index].to_numpy(np.float64)
     return weights @ centroids.to_numpy() / weights.sum()
 
 

@@ -188,6 +188,18 @@ class Narrow(Peeker):
         return np.zeros((len(perturbations), 3))
 
 
+class Forgetful(Peeker):
+    def fit(self, *_):
+        pass
+
+
+def test_a_fit_that_returns_nothing_is_told(material):
+    with pytest.raises(InputError, match=r"fit\(\) returned nothing; end it with return self"):
+        cross_validate(
+            with_contenders(material, Contender("n", f"{__name__}:Forgetful")), Workers()
+        )
+
+
 def test_a_prediction_of_the_wrong_shape_is_told(material):
     with pytest.raises(InputError, match=r"returned \(4, 3\) .* expected \(4, 60\)"):
         cross_validate(with_contenders(material, Contender("n", f"{__name__}:Narrow")), Workers())
@@ -196,9 +208,10 @@ def test_a_prediction_of_the_wrong_shape_is_told(material):
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        ("nowhere:Thing", "no module nowhere"),
+        ("nowhere:Thing", "nowhere: there is no such module"),
+        ("evaluation.scoring:mmd", "cannot be called without arguments"),
         ("evaluation.contenders:Nothing", "has no Nothing"),
-        ("evaluation.contenders", "has no class after a colon"),
+        ("evaluation.contenders", "has no class after a colon. Give module:Class"),
         ("pathlib:Path", r"has no fit\(\)"),
     ],
 )
@@ -345,6 +358,9 @@ def test_options_that_do_not_go_together_are_refused(capsys):
         ["--cv", "0"],
         ["--cv", "3", "--out", "x"],
         ["--repeats", "2"],
+        ["--preflight", "--cv", "3"],
+        ["--cv", "3", "--report", "local_test.py"],
+        ["--cv", "3", "--json", "."],
         ["--jobs", "2"],
         ["--json", "nowhere/x.json"],
     ):

@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 import main
+from perturbation.predictors import Blend, ControlCentroid, OwnTranscript
 from tests.conftest import DEMO, ROOT
 from tools import explain
 
@@ -13,6 +14,23 @@ def demo_model(tmp_path_factory):
     shutil.copy(ROOT / "resources" / "gene_features.npz", path)
     main.train(str(DEMO), str(path))
     return path
+
+
+@pytest.fixture(autouse=True)
+def _what_ships(monkeypatch):
+    """Name it here, so that another shipped_predictor breaks no test of this."""
+    monkeypatch.setattr(explain, "shipped_predictor", lambda: OwnTranscript(Blend()))
+
+
+def test_a_predictor_without_weights_is_explained_as_far_as_it_goes(
+    demo_model, capsys, monkeypatch
+):
+    for predictor in (ControlCentroid(), OwnTranscript(ControlCentroid())):
+        monkeypatch.setattr(explain, "shipped_predictor", lambda p=predictor: p)
+        assert explain.main(["ZNF24", "--model", str(demo_model)]) == 0
+        text = capsys.readouterr().out
+        assert "ControlCentroid is no mix of training knock-outs: no weights to show." in text
+        assert "genes predicted to rise most" in text
 
 
 def test_an_explanation_names_knockouts_terms_and_genes(demo_model, capsys):

@@ -211,6 +211,7 @@ def test_a_killed_stage_is_one_sentence(tmp_path):
 def test_an_old_prediction_does_not_survive_a_run_that_writes_none(tmp_path):
     write_main(tmp_path, "def infer():\n    pass\n")
     places = Places(tmp_path, DEMO, tmp_path / "model", tmp_path / "prediction")
+    places.model.mkdir()
     places.prediction.mkdir()
     (places.prediction / "prediction.h5ad").touch()
     run_stages(places, read_local_truth(DEMO), skip_train=True)
@@ -228,3 +229,24 @@ def test_gene_features_reach_the_demos_model_and_leave_a_directory_of_the_users_
         places = Places(tmp_path, DEMO, file.parent.resolve(), tmp_path / "prediction")
         run_stages(places, read_local_truth(DEMO), skip_train=True)
         assert file.read_text() == expected
+
+
+def test_gene_features_that_were_taken_away_are_gone_from_the_demos_model_too(tmp_path):
+    write_main(tmp_path, "def infer():\n    pass\n")
+    stale = tmp_path / "data" / "local_run" / "resources" / "gene_features.npz"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    places = Places(tmp_path, DEMO, stale.parent.resolve(), tmp_path / "prediction")
+    run_stages(places, read_local_truth(DEMO), skip_train=True)
+    assert not stale.exists()
+
+
+def test_skipping_the_training_wants_a_model_of_the_same_data(competition, finished, tmp_path):
+    submission, _ = finished
+    places = choose_places(submission, competition, None, tmp_path / "prediction")
+    with pytest.raises(InputError, match=r"was trained on 6,301 cells .*, other data than"):
+        run_stages(places, None, skip_train=True)
+    places = choose_places(submission, DEMO, tmp_path / "misspelt", tmp_path / "prediction")
+    with pytest.raises(InputError, match=r"misspelt is no directory\. Give --model"):
+        run_stages(places, None, skip_train=True)
+    assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ import numpy as np
 from perturbation.errors import InputError
 from perturbation.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model_file import Model, load_model
-from perturbation.predictors import OwnTranscript, shipped_predictor
+from perturbation.predictors import DirectionMix, Predictor, shipped_predictor
 from perturbation.summary import mean_of_perturbed_cells
 
 TERMS_OF_A_SOURCE = 3
@@ -24,7 +24,7 @@ RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 
 
 def explain(
-    target: str, predictor: OwnTranscript, model: Model, gene_features: GeneFeatures, top: int
+    target: str, predictor: Predictor, model: Model, gene_features: GeneFeatures, top: int
 ) -> str:
     """Explain one target.
 
@@ -54,16 +54,16 @@ def explain(
             *basis,
             f"  genes predicted to rise most: {_genes(model.genes, delta, moved[::-1][:top])}",
             f"  genes predicted to fall most: {_genes(model.genes, delta, moved[:top])}",
-            f"  its own transcript: {_own(target, predictor)}",
+            f"  its own transcript: {_own(target, predictor, model)}",
         ]
     )
 
 
-def _basis(
-    target: str, predictor: OwnTranscript, gene_features: GeneFeatures, top: int
-) -> list[str]:
+def _basis(target: str, predictor: Predictor, gene_features: GeneFeatures, top: int) -> list[str]:
     """Lines about the training knock-outs with the largest weights."""
-    rung = predictor.rung
+    rung = getattr(predictor, "rung", predictor)
+    if not isinstance(rung, DirectionMix):
+        return [f"  {type(rung).__name__} is no mix of training knock-outs: no weights to show."]
     coefficients = rung.coefficients([target])[0]
     known = [name for name in gene_features.sources if gene_features.known(name, [target])[0]]
     if not known:
@@ -95,12 +95,12 @@ def _genes(genes: np.ndarray, delta: np.ndarray, rows: np.ndarray) -> str:
     return ", ".join(f"{genes[row]} {delta[row]:+.2f}" for row in rows)
 
 
-def _own(target: str, predictor: OwnTranscript) -> str:
-    if target not in predictor.control.index:
+def _own(target: str, predictor: Predictor, model: Model) -> str:
+    if target not in model.genes:
         return "not among the measured genes"
-    column = predictor.control.index.get_loc(target)
+    column = model.columns_of([target])[0]
     predicted = predictor.predict([target])[0, column]
-    return f"{predictor.control.iloc[column]:.2f} in control cells, predicted {predicted:.2f}"
+    return f"{model.control_centroid[column]:.2f} in control cells, predicted {predicted:.2f}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -112,6 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=RESOURCES, help="default: resources/")
     parser.add_argument("--top", type=int, default=5, help="default: 5")
     options = parser.parse_args(arguments)
+    if not options.model.is_dir():
+        parser.error(f"--model {options.model} is no directory")
     try:
         model = load_model(options.model)
         gene_features = load_gene_features(options.model / GENE_FEATURES_FILE)

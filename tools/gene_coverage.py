@@ -12,6 +12,7 @@ import numpy as np
 
 from perturbation.errors import InputError
 from perturbation.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.names import read_names
 
 _FEATURES = Path("resources") / GENE_FEATURES_FILE
 _MISSING_SHOWN = 10
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def print_coverage(features: GeneFeatures, gene_list: Path | None) -> None:
     """Print each source with its size, version and licence, and its share of `gene_list`."""
-    genes = _read_list(gene_list) if gene_list else []
+    genes = read_names(gene_list) if gene_list else []
     n_aliases = len(features.row_of) - len(features.genes)
     print(f"{len(features.genes):,} genes, {n_aliases:,} aliases")
     known_at_all = np.zeros(len(genes), dtype=bool)
@@ -56,17 +57,6 @@ def print_coverage(features: GeneFeatures, gene_list: Path | None) -> None:
 
 def _share(known: np.ndarray) -> str:
     return f"{known.sum():,}/{len(known):,} ({known.mean():.1%})"
-
-
-def _read_list(path: Path) -> list[str]:
-    """Distinct names of a list of genes, in its order."""
-    try:
-        names = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no list of genes, one a line: {error}.") from error
-    if not names:
-        raise InputError(f"{path} is empty; expected a list of genes, one a line.")
-    return list(dict.fromkeys(names))
 
 
 if __name__ == "__main__":
