@@ -10,6 +10,8 @@ from benchmarks.simulate import simulate
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "data" / "demo"
+MODULES = sorted({path.name for path in ROOT.glob("*.py")} - {"local_test.py"})
+"""main.py, and what a user put beside it."""
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -16,9 +16,8 @@ from evaluation.local_truth import read_local_truth
 from evaluation.platform_scorer import load_platform_scorer, score_by_platform
 from evaluation.stages import call_by_name, run_stage
 from perturbation.errors import InputError
+from tests.conftest import DEMO, MODULES, ROOT
 
-ROOT = Path(local_test.__file__).parent
-DEMO = ROOT / "data" / "demo"
 METHOD = "# Method Description\n# Rationale\n# Data and Resources Used\n" + "A sentence.\n" * 15
 
 
@@ -26,7 +25,7 @@ METHOD = "# Method Description\n# Rationale\n# Data and Resources Used\n" + "A s
 def finished(tmp_path_factory):
     """Run local_test.py once in a submission directory of its own."""
     submission = tmp_path_factory.mktemp("submission")
-    for name in ("main.py", "perturbation"):
+    for name in (*MODULES, "perturbation"):
         (submission / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "resources", submission / "resources")
     (submission / "data").mkdir()

@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.checks import check_prediction
 from perturbation.names import read_names
-from tests.conftest import ROOT
+from tests.conftest import MODULES, ROOT
 
 NOBODY = 65534
 CALL = """
@@ -39,7 +39,8 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE
 def cloud(competition, tmp_path):
     """Lay out code, data, resources and an empty prediction directory, and return their parent."""
     (tmp_path / "code").mkdir()
-    shutil.copy(ROOT / "main.py", tmp_path / "code")
+    for name in MODULES:
+        shutil.copy(ROOT / name, tmp_path / "code")
     without_caches = shutil.ignore_patterns("__pycache__")
     shutil.copytree(
         ROOT / "perturbation", tmp_path / "code" / "perturbation", ignore=without_caches

@@ -12,9 +12,9 @@ from evaluation.imports import follow_imports
 from evaluation.preflight import preflight, room_findings
 from evaluation.requirements import read_requirements
 from evaluation.stages import Cost
-from tests.conftest import DEMO, ROOT
+from tests.conftest import DEMO, MODULES, ROOT
 
-CODE = ("main.py", "perturbation", "requirements.txt", "Method description.md", ".gitignore")
+CODE = (*MODULES, "perturbation", "requirements.txt", "Method description.md", ".gitignore")
 
 
 @pytest.fixture(scope="module")
