@@ -56,7 +56,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--repeats, --predictor, --report, --jobs and --dask need --cv")
     if args.cv and (args.out or args.skip_train or args.score_only or args.scorer != "own"):
         parser.error("--out, --skip-train, --score-only and --scorer do not go with --cv")
-    if args.preflight and len(sys.argv[1:] if arguments is None else arguments) > 1:
+    if args.preflight and args != parser.parse_args(["--preflight"]):
         parser.error("--preflight goes with no other option")
     for name, path in (("--report", args.report), ("--out", args.out)):
         if path and path.exists() and not path.is_dir():

@@ -113,14 +113,15 @@ def trial_findings(submission: Path) -> Iterator[Finding]:
     genes = genes or model.genes.tolist()
     new = [p for p in [*perturbations, *genes] if p not in model.centroids.index][:1]
     with tempfile.TemporaryDirectory() as directory:
-        places = submission / "data", submission / MODEL_DIRECTORY, Path(directory)
+        prediction = Path(directory)
+        places = submission / "data", submission / MODEL_DIRECTORY, prediction
         try:
             cost = run_stage(submission, "infer", infer_values(*places, new, genes))
         except Exception as error:  # whatever main.py raises
             yield Finding(FAULT, f"infer() failed on {new[0]}: {type(error).__name__}: {error}")
             return
-        faults = check_prediction(Path(directory), new, genes)
-        faults += [] if faults else unusable_values(Path(directory))
+        faults = check_prediction(prediction, new, genes)
+        faults += [] if faults else unusable_values(prediction)
     if faults:
         yield from (Finding(FAULT, f"infer() of {new[0]}: {fault}") for fault in faults)
         return

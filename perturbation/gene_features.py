@@ -92,6 +92,11 @@ class GeneFeatures:
         Returns
         -------
         (len(a), len(b)) float64: 1 for a known gene and itself, 0 where one of them has no terms.
+
+        Raises
+        ------
+        InputError
+            If there is no such source.
         """
         kernel = np.zeros((len(a), len(b)))
         rows_a, rows_b = self._rows_of(a), self._rows_of(b)
