@@ -16,13 +16,15 @@ import json
 import sys
 from pathlib import Path
 
-from evaluation import comparison, cross_validation_run, local_run
-from evaluation.cross_validation import Settings
-from evaluation.findings import describe_findings, has_fault
-from evaluation.local_truth import read_local_truth
-from evaluation.panels import PANEL_KINDS
-from evaluation.parallel import Workers
-from evaluation.preflight import preflight
+from evaluation.crossval import comparison
+from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval.fast import Settings
+from evaluation.crossval.workers import Workers
+from evaluation.local import run as local_run
+from evaluation.local.truth import read_local_truth
+from evaluation.preflight.findings import describe_findings, has_fault
+from evaluation.preflight.run import preflight
+from evaluation.scoring.panels import PANEL_KINDS
 from perturbation.errors import InputError
 
 SUBMISSION = Path(__file__).resolve().parent

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from perturbation.cells import BaseCells, choose_cells, predict_cells
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
-from perturbation.dataset import open_dataset
-from perturbation.gene_features import GENE_FEATURES_FILE, load_gene_features
-from perturbation.model_file import Model, load_model, save_model
-from perturbation.names import check_names
-from perturbation.prediction_file import write_prediction
-from perturbation.predictors import shipped_predictor
-from perturbation.programs import predict_proportions
-from perturbation.summary import summarise
+from perturbation.data.dataset import open_dataset
+from perturbation.data.names import check_names
+from perturbation.data.summary import summarise
+from perturbation.model.cells import BaseCells, choose_cells, predict_cells
+from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
+from perturbation.model.predictors import shipped_predictor
+from perturbation.model.programs import predict_proportions
+from perturbation.output.model_file import Model, load_model, save_model
+from perturbation.output.prediction_file import write_prediction
 
 
 def train(data_directory_path: str, model_directory_path: str) -> None:

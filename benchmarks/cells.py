@@ -21,13 +21,13 @@ from scipy import sparse
 
 import main
 from benchmarks.ways_not_taken import other_answers
-from evaluation.answers import constant_answer, score_answer, written_answer
-from evaluation.local_truth import LocalTruth, read_local_truth
-from evaluation.scoring import METRICS
-from evaluation.stages import infer_values
+from evaluation.local.answers import constant_answer, score_answer, written_answer
+from evaluation.local.stages import infer_values
+from evaluation.local.truth import LocalTruth, read_local_truth
+from evaluation.scoring.metrics import METRICS
 from perturbation.competition import CONTROL_LABEL
-from perturbation.gene_features import GENE_FEATURES_FILE, load_gene_features
-from perturbation.predictors import ControlCentroid
+from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
+from perturbation.model.predictors import ControlCentroid
 from tools.competition_layout import assign_programs, log_per_100k, write_competition
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"

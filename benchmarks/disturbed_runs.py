@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 
 import main
-from evaluation.stages import infer_values
-from perturbation import prediction_file
+from evaluation.local.stages import infer_values
 from perturbation.competition import GENES_FILE, PERTURBATIONS_FILE
+from perturbation.data.names import read_names
 from perturbation.errors import InputError
-from perturbation.names import read_names
+from perturbation.output import prediction_file
 
 STAGES = ("train", "infer on disk", "infer in memory")
 ENDS = {
@@ -36,7 +36,7 @@ OLDER = b"an older file, whole in its way"
 SECONDS_TO_HANG = 60
 
 _CONTEXT = multiprocessing.get_context("forkserver")  # children start with everything imported
-_CONTEXT.set_forkserver_preload(["benchmarks.disturbed_runs", "benchmarks.simulate"])
+_CONTEXT.set_forkserver_preload(["benchmarks.disturbed_runs", "simulation.competition"])
 
 Contents = dict[str, bytes]
 Weaken = Callable[[], object]

@@ -29,9 +29,9 @@ import psutil
 
 import main
 from benchmarks.disturbed_runs import OLDER, STAGES, Bench, attempt, make_bench
-from benchmarks.simulate import simulate
-from perturbation import prediction_file
-from perturbation.gene_features import GENE_FEATURES_FILE
+from perturbation.model.gene_features import GENE_FEATURES_FILE
+from perturbation.output import prediction_file
+from simulation.competition import simulate
 
 GENE_FEATURES = Path(main.__file__).parent / "resources" / GENE_FEATURES_FILE
 WRITES = "write,pwrite64,writev,pwritev"

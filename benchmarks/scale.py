@@ -24,10 +24,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.simulate import STORED_SHARE, TRUTH_SHARE
 from perturbation.competition import LOCAL_TRUTH_FILE, TRAINING_FILE
 from perturbation.errors import InputError
-from perturbation.gene_features import GENE_FEATURES_FILE
+from perturbation.model.gene_features import GENE_FEATURES_FILE
+from simulation.competition import STORED_SHARE, TRUTH_SHARE
 
 ROOT = Path(__file__).resolve().parents[1]
 N_GENES = 21_592
@@ -120,9 +120,9 @@ def make_data(data: Path, model: Path, size: dict[str, int]) -> None:
     sets, n_fresh = data.with_name("gene_sets.tsv"), size["targets"] - HELD_OUT
     arguments = ["--cells", size["cells"], "--genes", N_GENES, "--targets", n_fresh]
     start = time.perf_counter()
-    run_module("benchmarks.simulate", data, *arguments, "--gene-sets", sets)
+    run_module("simulation.competition", data, *arguments, "--gene-sets", sets)
     features = model / GENE_FEATURES_FILE
-    run_module("tools.build_gene_features", features, "--gene-sets", f"SIMULATED={sets}")
+    run_module("tools.gene_features.build", features, "--gene-sets", f"SIMULATED={sets}")
     seconds = time.perf_counter() - start
     print(f"\n{size['cells']:,} cells x {N_GENES:,} genes simulated in {seconds:.0f} s.\n")
 

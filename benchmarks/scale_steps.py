@@ -19,9 +19,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from evaluation.stages import infer_values
+from evaluation.local.stages import infer_values
 from perturbation.competition import PERTURBATIONS_FILE, PREDICTION_FILE, TRAINING_FILE
-from perturbation.model_file import load_model
+from perturbation.output.model_file import load_model
 
 SLICE_BYTES = 2**26
 

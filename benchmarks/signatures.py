@@ -20,12 +20,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.baselines import BilinearRegression
-from evaluation.scoring import pearson_delta
+from evaluation.crossval.baselines import BilinearRegression
+from evaluation.scoring.metrics import pearson_delta
 from evaluation.tables import aligned
 from perturbation.errors import InputError
-from perturbation.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
-from perturbation.predictors import KernelRidge, MeanUnitResidual, NearestNeighbours, Predictor
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.model.predictors import (
+    KernelRidge,
+    MeanUnitResidual,
+    NearestNeighbours,
+    Predictor,
+)
 from perturbation.progress import progress
 
 FEATURES = Path(__file__).resolve().parent.parent / "resources" / GENE_FEATURES_FILE

@@ -6,23 +6,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.answers import Answer
-from evaluation.contenders import control_proportions, mean_proportions
-from evaluation.folds import as_train_keeps
-from evaluation.local_truth import LocalTruth
-from evaluation.scoring import l1_distance
-from perturbation.cells import BaseCells, choose_cells
+from evaluation.crossval.contenders import control_proportions, mean_proportions
+from evaluation.crossval.folds import as_train_keeps
+from evaluation.local.answers import Answer
+from evaluation.local.truth import LocalTruth
+from evaluation.scoring.metrics import l1_distance
 from perturbation.competition import (
     CELLS_PER_PERTURBATION,
     CONTROL_LABEL,
     PROGRAM_FLAGS,
     PROGRAMS,
 )
-from perturbation.dataset import open_dataset
-from perturbation.gene_features import GeneFeatures
-from perturbation.predictors import shipped_predictor
-from perturbation.programs import predict_proportions
-from perturbation.summary import Summary, summarise
+from perturbation.data.dataset import open_dataset
+from perturbation.data.summary import Summary, summarise
+from perturbation.model.cells import BaseCells, choose_cells
+from perturbation.model.gene_features import GeneFeatures
+from perturbation.model.predictors import shipped_predictor
+from perturbation.model.programs import predict_proportions
 
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """In units of the mean squared length of the training effects."""

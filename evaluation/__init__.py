@@ -1,11 +1,8 @@
-"""What only local_test.py imports: how good is a prediction, and would the platform take it.
+"""How good is a prediction, and would the platform take it. Nothing here runs on the platform.
 
-In reading order:
-
-the metrics     `scoring`; `checks` (what the platform rejects); `platform_scorer` (its own module)
-local truth     `files`, `local_truth`, `answers` (what is scored), `panels` (on which genes),
-                `stages` (train and infer in processes of their own), `local_run` (all of it)
---cv            `contenders` and `baselines` (what is compared), `folds`, `cross_validation`,
-                `parallel`, `comparison` and `intervals`, `cross_validation_run` (all of it)
-pictures        `examples`, `svg`, `report`; `tables` for the terminal
+scoring     the three metrics, panels of genes, what the platform rejects, its own module
+local       the default run of local_test.py: train, infer, check, score
+crossval    --cv: folds, contenders, intervals, comparison
+report      a page of pictures about a cross-validation
+preflight   --preflight: all that can be known before a push
 """

@@ -1,10 +1,14 @@
-"""A progress bar in a terminal, a plain line every ten seconds where there is none."""
+"""Long loops: a progress bar, and the next item made while this one is in use."""
 
 import sys
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TextIO, TypeVar
 
 from tqdm.auto import tqdm
+
+Item = TypeVar("Item")
+_END = object()
 
 
 class _Lines(tqdm):
@@ -25,3 +29,17 @@ def progress(total: int, what: str, unit: str) -> tqdm:
     return _Lines(
         total=total, desc=what, unit=unit, unit_scale=True, mininterval=10, bar_format=form
     )
+
+
+def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield `items` unchanged, while a thread already makes the next one.
+
+    At most two items exist at a time: the one in use and the next.
+    """
+    iterator = iter(items)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        pending = thread.submit(next, iterator, _END)
+        while (item := pending.result()) is not _END:
+            pending = thread.submit(next, iterator, _END)
+            yield item
+            del item

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import main
-from benchmarks.simulate import simulate
+from simulation.competition import simulate
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "data" / "demo"

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from perturbation.data.summary import mean_of_perturbed_cells
 from perturbation.errors import InputError
-from perturbation.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
-from perturbation.model_file import Model, load_model
-from perturbation.predictors import DirectionMix, Predictor, shipped_predictor
-from perturbation.summary import mean_of_perturbed_cells
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.model.predictors import DirectionMix, Predictor, shipped_predictor
+from perturbation.output.model_file import Model, load_model
 
 TERMS_OF_A_SOURCE = 3
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"

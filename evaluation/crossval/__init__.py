@@ -1,0 +1,1 @@
+"""Cross-validation: hold whole knock-outs out, and say whether a difference is real."""

@@ -1,0 +1,155 @@
+"""Compares predictors perturbation by perturbation, and says whether a difference is real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from evaluation.crossval.intervals import interval, standard_error
+from evaluation.scoring.metrics import METRICS
+from evaluation.tables import aligned
+
+SEED = 0
+TITLES = {"pearson_delta": "Pearson delta", "mmd": "MMD", "l1": "L1"}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over perturbations.
+
+    Attributes
+    ----------
+    mean, standard_error
+        Of the scores; see `evaluation.crossval.intervals.standard_error`.
+    low, high
+        Ends of the 95 percent interval, `evaluation.crossval.intervals.interval`.
+    """
+
+    mean: float
+    standard_error: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, scores: pd.DataFrame, folds: pd.DataFrame) -> Estimate:
+        """Estimate from scores and fold numbers (n_perturbations, n_repeats)."""
+        values, numbers = scores.to_numpy(), folds.to_numpy()
+        ends = interval(values, numbers, np.random.default_rng(SEED))
+        return cls(float(values.mean()), standard_error(values, numbers), *ends)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One contender on one metric.
+
+    Attributes
+    ----------
+    contender, metric
+        Names.
+    score
+        Its mean score.
+    difference
+        Mean of its score minus the shipped predictor's on the same perturbations; None for the
+        shipped predictor itself.
+    """
+
+    contender: str
+    metric: str
+    score: Estimate
+    difference: Estimate | None
+
+    @property
+    def verdict(self) -> str:
+        """better, worse, same, or "cannot tell", than the shipped predictor."""
+        if self.difference is None:
+            return ""
+        if self.difference.low == self.difference.high == 0:
+            return "same"
+        if self.difference.low <= 0 <= self.difference.high:
+            return "cannot tell"
+        is_up = self.difference.mean > 0
+        return "better" if is_up == (METRICS[self.metric] == "higher") else "worse"
+
+    @property
+    def sentence(self) -> str:
+        """Say whether the difference is real."""
+        what = TITLES[self.metric]
+        if self.verdict == "same":
+            return f"{what}: {self.contender} scores exactly what the shipped predictor does."
+        size = f"{self.difference.mean:+.4f}, 95 percent interval {_span(self.difference)}"
+        if self.verdict == "cannot tell":
+            return (
+                f"{what}: the difference of {self.contender} to the shipped predictor ({size}) "
+                "cannot be told from noise."
+            )
+        verb = f"{self.contender} is really {self.verdict} than the shipped predictor"
+        return f"{what}: {verb} ({size})."
+
+
+def by_perturbation(scores: pd.DataFrame) -> pd.DataFrame:
+    """Average repeats and panel draws: index perturbation, columns (metric, contender)."""
+    means = scores.groupby(["perturbation", "contender"], observed=True)[list(METRICS)].mean()
+    return means.unstack("contender")
+
+
+def compare(scores: pd.DataFrame) -> list[Comparison]:
+    """Estimate every contender's score and its difference to the shipped predictor.
+
+    Parameters
+    ----------
+    scores
+        From `evaluation.crossval.fast.cross_validate`; the first contender is the shipped one.
+    """
+    by_repeat = scores.pivot_table(
+        index="perturbation",
+        columns=["contender", "repeat"],
+        values=[*METRICS, "fold"],
+        observed=True,
+    )
+    shipped, *others = scores["contender"].cat.categories
+    folds = by_repeat["fold"][shipped]
+    comparisons = []
+    for metric in METRICS:
+        for contender in (shipped, *others):
+            values = by_repeat[metric][contender]
+            gap = values - by_repeat[metric][shipped]
+            difference = Estimate.of(gap, folds) if contender in others else None
+            comparisons.append(
+                Comparison(contender, metric, Estimate.of(values, folds), difference)
+            )
+    return comparisons
+
+
+def describe(comparisons: list[Comparison]) -> str:
+    """Return one table a metric, then a sentence for every difference."""
+    parts = []
+    for metric, better in METRICS.items():
+        rows = [_row(c) for c in comparisons if c.metric == metric]
+        header = [
+            f"{TITLES[metric]} ({better} is better)",
+            "mean ± s.e.",
+            "95% interval",
+            "minus shipped",
+            "95% interval",
+            "",
+        ]
+        parts += [aligned(header, rows), ""]
+    return "\n".join([*parts, *[c.sentence for c in comparisons if c.difference]])
+
+
+def _row(comparison: Comparison) -> list[str]:
+    score, difference = comparison.score, comparison.difference
+    return [
+        comparison.contender,
+        f"{score.mean:.4f} ± {score.standard_error:.4f}",
+        f"{score.low:.4f} to {score.high:.4f}",
+        f"{difference.mean:+.4f}" if difference else "",
+        _span(difference) if difference else "",
+        comparison.verdict,
+    ]
+
+
+def _span(estimate: Estimate) -> str:
+    return f"{estimate.low:+.4f} to {estimate.high:+.4f}"

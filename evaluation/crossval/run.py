@@ -1,0 +1,144 @@
+"""The run that ``local_test.py --cv`` asks for: gather material, compare, print, report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from evaluation.crossval.comparison import Comparison, by_perturbation, compare
+from evaluation.crossval.contenders import BASELINES, SHIPPED, Contender, make_predictor
+from evaluation.crossval.fast import Material, Settings, cross_validate
+from evaluation.crossval.folds import read_once
+from evaluation.crossval.workers import Workers
+from evaluation.report.examples import best_median_worst
+from evaluation.report.page import Report, write_report
+from evaluation.scoring.metrics import METRICS, NO_CORRELATION
+from evaluation.scoring.panels import describe_panels
+from perturbation.competition import GENES_FILE
+from perturbation.data.dataset import open_dataset
+from perturbation.data.names import read_names
+from perturbation.errors import InputError
+from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A cross-validation that ran."""
+
+    material: Material
+    scores: pd.DataFrame
+    comparisons: list[Comparison]
+    words: dict[str, str]
+
+
+def contenders(extra: list[str]) -> tuple[Contender, ...]:
+    """Return the shipped predictor, the baselines and predictors given as "module:Class".
+
+    Raises
+    ------
+    InputError
+        If one cannot be imported, lacks fit() or predict(), or is given twice.
+    """
+    if repeated := [reference for reference in extra if extra.count(reference) > 1]:
+        raise InputError(f"--predictor {repeated[0]} is given twice; give each once.")
+    for reference in extra:
+        predictor = make_predictor(reference)
+        missing = [name for name in ("fit", "predict") if not hasattr(predictor, name)]
+        if missing:
+            raise InputError(
+                f"{reference} has no {missing[0]}(); see perturbation/model/predictors.py."
+            )
+    return (SHIPPED, *BASELINES, *[Contender(reference, reference) for reference in extra])
+
+
+def gather(data: Path, model: Path, settings: Settings) -> Material:
+    """Read all that folds share, in one pass over the training cells.
+
+    Of the model directory the gene features alone are read; models are trained fold by fold.
+    """
+    gene_features = load_gene_features(model / GENE_FEATURES_FILE)
+    dataset = open_dataset(data)
+    wanted = read_names(data / GENES_FILE)
+    scored = pd.Index(dataset.genes).get_indexer(wanted)
+    if (scored < 0).any():
+        raise InputError(
+            f"{int((scored < 0).sum()):,} of {len(wanted):,} names in {data / GENES_FILE} are not "
+            "in the training data. Both must come from one download."
+        )
+    return Material(*read_once(dataset, scored), gene_features, settings)
+
+
+def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finished:
+    """Cross-validate and compare; see `gather`."""
+    material = gather(data, model, settings)
+    scores = cross_validate(material, workers)
+    return Finished(material, scores, compare(scores), _words(data, material))
+
+
+def _words(data: Path, material: Material) -> dict[str, str]:
+    """Say what was run, for the report and the JSON file."""
+    settings, n_scored = material.settings, len(material.truth.columns)
+    panel = (n_scored, settings.panel, settings.panel_genes, settings.panel_draws)
+    summary = material.summary
+    n_cells = int(summary.n_cells.sum()) + summary.n_control_cells
+    return {
+        "Data": f"{data.name}: {n_cells:,} cells, {len(summary.genes):,} genes, "
+        f"{len(summary.n_cells)} knock-outs",
+        "Folds": f"{settings.n_folds}, dealt anew for each of {settings.n_repeats} repeats",
+        "Panels": describe_panels(*panel) + "; the same for all predictors, anew for every fold",
+        "Cells": "every predictor's centroid is given to the same 100 training cells",
+        "Truth": "the first 100 cells of a knock-out in file order; all of them for its mean",
+        "Proportions": "the controls' for the control centroid, the training mean for the other "
+        "two baselines, else the shipped rule",
+        "Interval": "95 percent, for the expected score over new knock-outs; studentised "
+        "bootstrap over knock-outs" + _of_repeats(settings.n_repeats),
+    }
+
+
+def _of_repeats(n_repeats: int) -> str:
+    if n_repeats == 1:
+        return "; too narrow where knock-outs held out together score alike: --repeats 3 tells"
+    return ", repeats averaged first; widened by what knock-outs held out together share"
+
+
+def describe_notes(finished: Finished) -> str:
+    """Say what a reader of the table must know."""
+    scores = finished.scores
+    lines = [f"{name}: {words}." for name, words in finished.words.items()]
+    share = (~scores["has_direction"]).groupby(scores["contender"], observed=True).mean()
+    lines += [
+        f"Pearson delta of {name} is 0 in {100 * part:.0f} percent of cases: {NO_CORRELATION}."
+        for name, part in share[share > 0].items()
+    ]
+    return "\n".join(lines)
+
+
+def report(finished: Finished, directory: Path) -> Path:
+    """Write the page; draws the last predictor given, else the control, beside the shipped one."""
+    material = finished.material
+    given = material.settings.contenders[1 + len(BASELINES) :]
+    return write_report(
+        Report(
+            finished.scores,
+            finished.comparisons,
+            (given[-1] if given else BASELINES[0]).name,
+            best_median_worst(material, finished.scores),
+            material.truth.proportions,
+            finished.words,
+        ),
+        directory,
+    )
+
+
+def as_json(finished: Finished) -> dict[str, object]:
+    """Return every number, under keys that stay."""
+    means = by_perturbation(finished.scores)
+    return {
+        "settings": asdict(finished.material.settings),
+        "notes": finished.words,
+        "comparisons": [asdict(c) | {"verdict": c.verdict} for c in finished.comparisons],
+        "perturbations": {metric: means[metric].to_dict(orient="index") for metric in METRICS},
+        "rows": finished.scores.astype({"contender": str}).to_dict(orient="records"),
+    }

@@ -1,0 +1,270 @@
+"""The default run of local_test.py: train, infer, check, score, compare with a constant."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evaluation.local.answers import Answer, constant_answer, score_answer, written_answer
+from evaluation.local.files import sample_training_cells
+from evaluation.local.stages import Cost, infer_values, run_stage
+from evaluation.local.trained_on import was_trained_on
+from evaluation.local.truth import LocalTruth
+from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
+from evaluation.scoring.metrics import METRICS, NO_CORRELATION
+from evaluation.scoring.panels import describe_panels, draw_panels
+from evaluation.scoring.platform import load_platform_scorer, score_by_platform
+from evaluation.tables import aligned
+from perturbation.competition import PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE, TRAINING_FILE
+from perturbation.errors import InputError
+from perturbation.output.model_file import MODEL_FILE, load_model
+
+PANEL_SEED = 0
+LOCAL_RUN = Path("data", "local_run")
+"""Where the demo is trained and predicted: neither committed nor pushed."""
+
+Panels = tuple[list[np.ndarray], str]
+"""Panels, and words that describe them."""
+Scorer = Callable[[LocalTruth, Answer, list[np.ndarray]], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Directories of a run.
+
+    Attributes
+    ----------
+    submission
+        Holds main.py and `Method description.md`.
+    data, model, prediction
+        Read, written by train(), written by infer().
+    """
+
+    submission: Path
+    data: Path
+    model: Path
+    prediction: Path
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """What a run found; all of it goes into the JSON file."""
+
+    places: Places
+    stages: dict[str, Cost]
+    faults: list[str]
+    warnings: list[str] = field(default_factory=list)
+    panel: str = ""
+    scorer: str = ""
+    scores: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def choose_data(submission: Path, given: Path | None) -> tuple[Path, str]:
+    """Return the data directory, and a sentence that says which it is and why."""
+    if given is not None:
+        if not given.is_dir():
+            raise InputError(f"--data {given} is no directory; expected one with {TRAINING_FILE}.")
+        return given, f"Data: {given}, as asked."
+    own, demo = submission / "data", submission / "data" / "demo"
+    if (own / TRAINING_FILE).is_file():
+        return own, f"Data: {own}, the competition's files."
+    if (demo / TRAINING_FILE).is_file():
+        return demo, f"Data: {demo}, the embedded demo; {own} does not hold {TRAINING_FILE}."
+    raise InputError(f"Neither {own} nor {demo} holds {TRAINING_FILE}. Run `crunch download`.")
+
+
+def choose_places(
+    submission: Path, data: Path, model: Path | None, prediction: Path | None
+) -> Places:
+    """Keep what stands in resources/ and prediction/ for the competition's own data.
+
+    Anything else, such as the demo, is trained and predicted under data/local_run/, which is
+    neither committed nor pushed.
+    """
+    is_own = data.resolve() == (submission / "data").resolve()
+    home = submission if is_own else submission / LOCAL_RUN
+    return Places(
+        submission,
+        data.resolve(),
+        (model or home / "resources").resolve(),
+        (prediction or home / "prediction").resolve(),
+    )
+
+
+def run_stages(places: Places, truth: LocalTruth, *, skip_train: bool) -> dict[str, Cost]:
+    """Train unless it is to be skipped, then infer the local ground truth's perturbations."""
+    costs = {}
+    if skip_train:
+        _check_model(places)
+    _put_resources(places)
+    if not skip_train:
+        values = {
+            "data_directory_path": str(places.data),
+            "model_directory_path": str(places.model),
+        }
+        costs["train"] = run_stage(places.submission, "train", values)
+    places.prediction.mkdir(parents=True, exist_ok=True)
+    for name in (PREDICTION_FILE, PREDICTED_PROPORTIONS_FILE):
+        (places.prediction / name).unlink(missing_ok=True)
+    asked = truth.perturbations, truth.genes
+    values = infer_values(places.data, places.model, places.prediction, *asked)
+    costs["infer"] = run_stage(places.submission, "infer", values)
+    return costs
+
+
+def _check_model(places: Places) -> None:
+    """Refuse a model of other data, which may know what is held out here."""
+    if not places.model.is_dir():
+        raise InputError(
+            f"{places.model} is no directory. Give --model the one that holds {MODEL_FILE}, or run "
+            "without --skip-train."
+        )
+    if (places.model / MODEL_FILE).is_file():
+        model = load_model(places.model)
+        if not was_trained_on(model, places.data):
+            raise InputError(
+                f"{places.model / MODEL_FILE} was trained on {model.trained_on}, other data than "
+                f"{places.data}. Run without --skip-train."
+            )
+
+
+def _put_resources(places: Places) -> None:
+    """Copy what stands in resources/ beside the model, such as gene features, to another place.
+
+    What a directory of the user's already holds stays.
+    """
+    home = (places.submission / "resources").resolve()
+    places.model.mkdir(parents=True, exist_ok=True)
+    if places.model == home:
+        return
+    if places.model == (places.submission / LOCAL_RUN / "resources").resolve():
+        for file in _resources(places.model):
+            file.unlink()
+    for file in _resources(home):
+        if not (places.model / file.name).exists():
+            shutil.copy(file, places.model)
+
+
+def _resources(directory: Path) -> list[Path]:
+    """Every file of a model directory but the model itself."""
+    files = directory.iterdir() if directory.is_dir() else ()
+    return [file for file in files if file.is_file() and file.name != MODEL_FILE]
+
+
+def local_panels(data: Path, truth: LocalTruth, kind: str, n_genes: int, n_draws: int) -> Panels:
+    """Draw panels as positions in ``truth.genes``; variable is said of training cells alone."""
+    if len(truth.genes) <= n_genes:
+        panels = [np.arange(len(truth.genes))]
+    else:
+        cells, genes = sample_training_cells(data)
+        cells = cells[:, genes.get_indexer(truth.genes)]
+        rng = np.random.default_rng(PANEL_SEED)
+        panels = draw_panels(cells, np.arange(len(truth.genes)), kind, n_genes, n_draws, rng)
+    return panels, describe_panels(len(truth.genes), kind, n_genes, n_draws)
+
+
+def choose_scorer(name: str) -> tuple[Scorer, str]:
+    """Return the function that scores an answer, and words that say which it is."""
+    if name == "platform":
+        module, source = load_platform_scorer()
+        return partial(score_by_platform, module), f"scored by the platform's module, {source}"
+    return score_answer, "scored by evaluation/scoring/metrics.py"
+
+
+def check_and_score(
+    places: Places,
+    truth: LocalTruth,
+    stages: dict[str, Cost],
+    panels: Panels,
+    scorer: tuple[Scorer, str],
+) -> LocalRun:
+    """Check the prediction as the platform does; if it is readable, score it and the constant.
+
+    Parameters
+    ----------
+    panels
+        From `local_panels`.
+    scorer
+        From `choose_scorer`.
+    """
+    faults = check_prediction(places.prediction, truth.perturbations, truth.genes)
+    method_faults = check_method_description(places.submission)
+    run = LocalRun(places, stages, faults + method_faults, panel=panels[1], scorer=scorer[1])
+    if faults:
+        return run
+    run.warnings.extend(unusable_values(places.prediction))
+    answers = {
+        "your prediction": written_answer(places.prediction, truth),
+        "control centroid": constant_answer(truth),
+    }
+    run.scores.update({name: scorer[0](truth, a, panels[0]) for name, a in answers.items()})
+    run.warnings.extend(_undirected(run.scores["your prediction"]))
+    return run
+
+
+def _undirected(scores: pd.DataFrame) -> list[str]:
+    names = scores.index[~scores["has_direction"]]
+    if not len(names):
+        return []
+    return [f"Pearson delta of {', '.join(names)} is 0 by definition: {NO_CORRELATION}."]
+
+
+def describe(run: LocalRun) -> str:
+    """Return the run as text: costs, faults, scores."""
+    parts = [
+        *[
+            f"{name}: {cost.seconds:.1f} s, peak memory {cost.peak_memory_bytes / 1e9:.2f} GB"
+            for name, cost in run.stages.items()
+        ],
+        *[f"REJECTED: {fault}" for fault in run.faults],
+        *[f"Warning: {warning}" for warning in run.warnings],
+    ]
+    if not run.faults:
+        parts.append("The platform would accept this submission.")
+    if run.scores:
+        parts += ["", _score_table(run)]
+    return "\n".join(parts)
+
+
+def _score_table(run: LocalRun) -> str:
+    n = len(next(iter(run.scores.values())))
+    rows = [[name, *_cells(scores)] for name, scores in run.scores.items()]
+    return "\n".join(
+        [
+            f"{n} held-out knock-outs; {run.panel}; {run.scorer}.",
+            "Mean ± standard error. Pearson delta: higher is better; MMD and L1: lower.",
+            aligned(["", "Pearson delta", "MMD", "L1"], rows),
+            "control centroid: the organisers' constant, 100 equal rows, columns in right order.",
+            f"{n} knock-outs say little: run with --cv 5 before you believe a difference.",
+        ]
+    )
+
+
+def _cells(scores: pd.DataFrame) -> list[str]:
+    return [f"{scores[m].mean():.4f} ± {scores[m].sem():.4f}" for m in METRICS]
+
+
+def as_json(run: LocalRun) -> dict[str, object]:
+    """Return every number, under keys that stay."""
+    return {
+        "data": str(run.places.data),
+        "stages": {name: asdict(cost) for name, cost in run.stages.items()},
+        "faults": run.faults,
+        "warnings": run.warnings,
+        "panel": run.panel,
+        "scorer": run.scorer,
+        "scores": {
+            name.replace(" ", "_"): {
+                "mean": {m: float(scores[m].mean()) for m in METRICS},
+                "standard_error": {m: float(scores[m].sem()) for m in METRICS},
+                "perturbations": scores.to_dict(orient="index"),
+            }
+            for name, scores in run.scores.items()
+        },
+    }

@@ -1,0 +1,91 @@
+"""The cells that the organisers hold out for tests on one's own machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evaluation.local.files import CellsFile, read_proportions
+from perturbation.competition import (
+    GENES_FILE,
+    LOCAL_PROPORTIONS_FILE,
+    LOCAL_TRUTH_FILE,
+    PROPORTIONS_FILE,
+)
+from perturbation.data.names import read_names
+from perturbation.errors import InputError
+
+CellsOf = Callable[[str], np.ndarray]
+"""From a perturbation to its cells (n, n_scored_genes)."""
+
+
+@dataclass(frozen=True)
+class LocalTruth:
+    """What is known of the held-out perturbations.
+
+    Attributes
+    ----------
+    perturbations
+        Their names, in the order of the table of proportions: what `crunch test` asks for.
+    genes
+        (n_genes,) names of the scored genes, in the order of genes_to_predict.txt.
+    cells_of
+        From a perturbation to its true cells (n, n_genes) float64, in file order.
+    control_centroid, perturbed_centroid
+        (n_genes,) float64, of the training cells.
+    proportions
+        (n_perturbations, 4) true proportions.
+    training_proportions
+        (n_training + 1, 4) those of training, NC included.
+    """
+
+    perturbations: list[str]
+    genes: list[str]
+    cells_of: CellsOf
+    control_centroid: np.ndarray
+    perturbed_centroid: np.ndarray
+    proportions: pd.DataFrame
+    training_proportions: pd.DataFrame
+
+
+def read_local_truth(data: Path) -> LocalTruth:
+    """Open the local ground truth of a data directory.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, or the files do not belong together.
+    """
+    genes = read_names(data / GENES_FILE)
+    proportions = read_proportions(data / LOCAL_PROPORTIONS_FILE)
+    file = CellsFile(data / LOCAL_TRUTH_FILE)
+    columns = file.columns_of(genes)
+    missing = sorted(set(proportions.index) ^ set(file.labels))
+    if missing:
+        raise InputError(
+            f"{data / LOCAL_PROPORTIONS_FILE} and obs['gene'] of {file.path} name different "
+            f"knock-outs, first: {missing[0]}. Both must come from one download."
+        )
+    centroids = [_centroid(file, f"{kind}_centroid_train") for kind in ("control", "perturbed")]
+    return LocalTruth(
+        list(proportions.index),
+        genes,
+        lambda perturbation: file.cells(perturbation, columns),
+        *[centroid[columns] for centroid in centroids],
+        proportions,
+        read_proportions(data / PROPORTIONS_FILE),
+    )
+
+
+def _centroid(file: CellsFile, name: str) -> np.ndarray:
+    centroid = np.asarray(file.uns.get(name, ()), dtype=np.float64)
+    if centroid.shape != (len(file.genes),):
+        raise InputError(
+            f"uns['{name}'] of {file.path} has shape {centroid.shape}, expected "
+            f"({len(file.genes)},). Run `crunch download`."
+        )
+    return centroid

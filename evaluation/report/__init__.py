@@ -1,0 +1,1 @@
+"""A page of pictures about a cross-validation."""

@@ -1,0 +1,112 @@
+"""The competition's three metrics, for one perturbation on one panel of genes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from perturbation.competition import L1_WEIGHT_LIPO, L1_WEIGHT_PROGRAMS, PROGRAMS
+from perturbation.model.mmd_kernel import mmd_kernel
+
+METRICS = {"pearson_delta": "higher", "mmd": "lower", "l1": "lower"}
+"""The three metrics in the order of the boards, and which way is better."""
+
+NO_CORRELATION = (
+    "the prediction is constant or equals the perturbed centroid: it has no correlation"
+)
+
+
+def pearson_delta(
+    truth: np.ndarray, prediction: np.ndarray, perturbed_centroid: np.ndarray
+) -> float:
+    """Correlation of the predicted with the true mean effect, both relative to PM.
+
+    ``corr(mean(prediction) - PM, mean(truth) - PM)`` over the genes of the panel, from all rows.
+
+    Parameters
+    ----------
+    truth, prediction
+        Cells x panel genes, log2(1 + counts per 100,000); any number of rows, so a mean is one row.
+    perturbed_centroid
+        PM, the mean of all perturbed training cells, (n_genes,).
+
+    Returns
+    -------
+    float in [-1, 1]; 0 where `has_direction` is false for either side, where the published formula
+    gives NaN; NaN if any value is NaN.
+    """
+    predicted_delta = _unit_delta(prediction, perturbed_centroid)
+    true_delta = _unit_delta(truth, perturbed_centroid)
+    if predicted_delta is None or true_delta is None:
+        return 0.0
+    return float(np.clip(predicted_delta @ true_delta, -1.0, 1.0))
+
+
+def has_direction(rows: np.ndarray, perturbed_centroid: np.ndarray) -> bool:
+    """Whether mean(rows) - PM varies over genes by more than the rounding of the rows."""
+    return _unit_delta(rows, perturbed_centroid) is not None
+
+
+def _unit_delta(rows: np.ndarray, perturbed_centroid: np.ndarray) -> np.ndarray | None:
+    """mean(rows) - PM, centred and of length 1; None where only rounding is left of it."""
+    mean = np.mean(rows, axis=0, dtype=np.float64)
+    delta = mean - perturbed_centroid
+    delta = delta - delta.mean()
+    length = np.linalg.norm(delta)
+    scale = np.linalg.norm(mean) + np.linalg.norm(perturbed_centroid)
+    if length <= _rounding(rows) * scale:
+        return None
+    # subtle: centring once more removes what the first subtraction left by rounding
+    unit = delta / length
+    return (unit - unit.mean()) / np.linalg.norm(unit - unit.mean())
+
+
+def _rounding(rows: np.ndarray) -> float:
+    """Relative error of a mean of rows: that of their type, or of adding them up in float64."""
+    stored = np.finfo(rows.dtype).eps if np.issubdtype(rows.dtype, np.floating) else 0.0
+    return max(stored, len(rows) * np.finfo(np.float64).eps)
+
+
+def mmd(truth: np.ndarray, prediction: np.ndarray) -> float:
+    """Squared maximum mean discrepancy of the first n rows of each, n the smaller row count.
+
+    ``mean k(truth, truth) + mean k(pred, pred) - 2 mean k(truth, pred)``, diagonals included, where
+    k is `perturbation.model.mmd_kernel`.
+
+    Parameters
+    ----------
+    truth, prediction
+        Cells x panel genes, log2(1 + counts per 100,000), in the order of their files.
+
+    Returns
+    -------
+    float; 0 for equal rows. Peak extra memory about ``2 * n * (n_genes + 4 * n) * 8`` bytes.
+    """
+    n = min(len(truth), len(prediction))
+    if n == 0:
+        raise ValueError("mmd needs at least one row of truth and of prediction")
+    rows = np.concatenate([truth[:n], prediction[:n]]).astype(np.float64, copy=False)
+    kernel = mmd_kernel(rows)
+    sums = kernel.reshape(2, n, 2, n).sum(axis=(1, 3))
+    return float((sums[0, 0] + sums[1, 1] - sums[0, 1] - sums[1, 0]) / n**2)
+
+
+def l1_distance(truth: Mapping[str, float], prediction: Mapping[str, float]) -> float:
+    """Weighted L1 distance of program proportions.
+
+    ``0.75 (|d pre_adipo| + |d adipo| + |d other|) + 0.25 |d (lipo / (adipo + 1e-20))|``
+
+    Parameters
+    ----------
+    truth, prediction
+        Anything with ``["pre_adipo"]``, ``["adipo"]``, ``["other"]`` and ``["lipo"]``.
+    """
+    programs = sum(abs(truth[name] - prediction[name]) for name in PROGRAMS)
+    lipo = abs(lipo_given_adipo(truth) - lipo_given_adipo(prediction))
+    return float(L1_WEIGHT_PROGRAMS * programs + L1_WEIGHT_LIPO * lipo)
+
+
+def lipo_given_adipo(proportions: Mapping[str, float]) -> float:
+    """Share of the adipo cells that are lipo; 0 where there are neither."""
+    return proportions["lipo"] / (proportions["adipo"] + 1e-20)

@@ -1,0 +1,59 @@
+"""Panels of genes to score on, like the platform's hidden ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from perturbation.model.cells import most_variable_genes
+
+PANEL_KINDS = ("variable", "random")
+POOL_FACTOR = 2
+"""A variable panel of N genes is drawn from the POOL_FACTOR * N most variable ones."""
+
+
+def draw_panels(
+    cells: sparse.csr_array,
+    scored: np.ndarray,
+    kind: str,
+    n_genes: int,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
+    """Draw panels of genes at random: from the most variable of the scored genes, or from all.
+
+    Parameters
+    ----------
+    cells
+        Training cells x genes, log2(1 + counts per 100,000); variable is said of these alone.
+    scored
+        Columns of the genes that may be scored (those of genes_to_predict).
+    kind
+        "variable" or "random".
+    n_genes
+        Genes on a panel.
+    n_draws
+        Panels to draw.
+    rng
+        Source of the draws.
+
+    Returns
+    -------
+    List of column arrays, ascending; a single panel of all `scored` if there are no more than
+    `n_genes` of them.
+    """
+    if len(scored) <= n_genes:
+        return [np.sort(scored)]
+    pool = scored
+    if kind == "variable":
+        pool = most_variable_genes(cells, min(len(scored), POOL_FACTOR * n_genes), among=scored)
+    return [np.sort(rng.choice(pool, n_genes, replace=False)) for _ in range(n_draws)]
+
+
+def describe_panels(n_scored: int, kind: str, n_genes: int, n_draws: int) -> str:
+    """Say in a few words what `draw_panels` draws."""
+    if n_scored <= n_genes:
+        return f"all {n_scored:,} scored genes"
+    n_pool = min(n_scored, POOL_FACTOR * n_genes) if kind == "variable" else n_scored
+    which = " most variable" if kind == "variable" else ""
+    return f"{n_draws} x {n_genes:,} genes, drawn from the {n_pool:,}{which} scored ones"

@@ -1,0 +1,153 @@
+"""A hundred real cells that stand for all, and their shift to any mean."""
+
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+
+import numpy as np
+from scipy import sparse
+
+from perturbation.model.mmd_kernel import mmd_kernel
+from perturbation.model.predictors import Predictor
+
+N_KERNEL_GENES = 1000
+"""The platform's panel has 1,000 genes, which behave like variable ones."""
+
+N_BUFFERS = 3
+"""One block of cells is written while the next is made; one to spare."""
+
+VALUES_SQUARED = 2**18
+"""Values squared at a time, to save memory."""
+
+
+def choose_cells(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int) -> np.ndarray:
+    """Choose real cells whose distribution is closest to that of all, by kernel herding.
+
+    Greedy herding (Chen, Welling and Smola 2010) under the platform's own MMD kernel on the most
+    variable genes. The order is that of choice, so every prefix is balanced too.
+
+    Parameters
+    ----------
+    cells
+        (n, n_genes) log2(1 + counts per 100,000).
+    candidates
+        (n_candidates,) rows of `cells` to choose from and to stay close to.
+    n_chosen
+        How many to choose. Cells repeat only if there are fewer candidates than that.
+
+    Returns
+    -------
+    ndarray (n_chosen,) rows of `cells`, in the order of choice.
+    """
+    panel = cells[:, most_variable_genes(cells, N_KERNEL_GENES)][candidates].toarray()
+    kernel = mmd_kernel(panel.astype(np.float64))
+    order = _herd(kernel, min(n_chosen, len(kernel)))
+    return candidates[np.resize(order, n_chosen)]
+
+
+def most_variable_genes(
+    cells: sparse.csr_array, n_genes: int, among: np.ndarray | None = None
+) -> np.ndarray:
+    """Columns of the `n_genes` largest variances over cells, ascending; of all or `among` some."""
+    n, n_columns = cells.shape
+    sums, sums_of_squares = np.zeros((2, n_columns))
+    for start in range(0, cells.nnz, VALUES_SQUARED):
+        part = slice(start, start + VALUES_SQUARED)
+        values = cells.data[part].astype(np.float64)
+        sums += np.bincount(cells.indices[part], values, n_columns)
+        sums_of_squares += np.bincount(cells.indices[part], values**2, n_columns)
+    variances = sums_of_squares / n - (sums / n) ** 2
+    columns = np.arange(n_columns) if among is None else np.sort(among)
+    return np.sort(columns[np.argsort(-variances[columns], kind="stable")[:n_genes]])
+
+
+def _herd(kernel: np.ndarray, n_chosen: int) -> np.ndarray:
+    """Rows chosen one by one, each the best addition to those before, none twice."""
+    closeness_to_all = kernel.mean(axis=1)
+    closeness_to_chosen = np.zeros(len(kernel))
+    chosen = []
+    for size in range(1, n_chosen + 1):
+        gain = closeness_to_all - closeness_to_chosen / size
+        gain[chosen] = -np.inf
+        chosen.append(int(np.argmax(gain)))
+        closeness_to_chosen += kernel[chosen[-1]]
+    return np.array(chosen, dtype=np.intp)
+
+
+class BaseCells:
+    """Cells that can be given any non-negative mean, gene by gene.
+
+    Each gene is shifted by one amount t and cut at zero, max(x + t, 0), with t such that the mean
+    is exactly the wanted one. The mean is a piecewise linear function of t, so t is read off the
+    sorted values of the gene and their prefix sums.
+
+    Parameters
+    ----------
+    cells
+        (n_cells, n_genes) non-negative.
+    """
+
+    def __init__(self, cells: np.ndarray) -> None:
+        self.cells = np.ascontiguousarray(cells, dtype=np.float32)
+        descending = -np.sort(-self.cells.astype(np.float64), axis=0)
+        self._sums = np.cumsum(descending, axis=0)
+        k = np.arange(1, len(cells) + 1)[:, None]
+        # Mean when the shift makes the k-th largest value exactly zero; grows with k. float32 is
+        # enough: next to a knot, both its sides give the same mean.
+        self._mean_at_knot = ((self._sums - k * descending) / len(cells)).astype(np.float32)
+        self._count_type = np.min_scalar_type(len(cells))  # the narrower, the faster
+
+    def with_mean(self, centroid: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the cells shifted so that their mean is `centroid`.
+
+        Parameters
+        ----------
+        centroid
+            (n_genes,) non-negative, log2(1 + counts per 100,000).
+        out
+            Where to put them; None: into a new array.
+
+        Returns
+        -------
+        ndarray (n_cells, n_genes) float32, non-negative; its mean is `centroid` to 1e-5.
+        """
+        is_above = self._mean_at_knot < centroid.astype(np.float32)
+        n_above_zero = np.maximum(is_above.sum(axis=0, dtype=self._count_type), 1).astype(np.intp)
+        sum_above = self._sums[n_above_zero - 1, np.arange(len(centroid))]
+        shift = (len(self.cells) * centroid - sum_above) / n_above_zero
+        moved = np.add(self.cells, shift.astype(np.float32), out=out)
+        return np.maximum(moved, 0, out=moved)
+
+
+def predict_cells(
+    predictor: Predictor,
+    base_cells: BaseCells,
+    columns: np.ndarray,
+    perturbations: Sequence[str],
+    *,
+    perturbations_per_block: int = 128,
+) -> Iterator[np.ndarray]:
+    """Yield the predicted cells of each perturbation in turn.
+
+    Parameters
+    ----------
+    predictor
+        A fitted rung of predictors.py, or anything alike.
+    base_cells
+        (n_cells, n_genes), already cut to `columns`.
+    columns
+        (n_genes,) columns of the centroids that are wanted.
+    perturbations
+        Knocked-out genes.
+    perturbations_per_block
+        Centroids predicted at a time: memory for as many rows of float64.
+
+    Yields
+    ------
+    ndarray (n_cells, n_genes) float32, log2(1 + counts per 100,000); good until two more were
+    asked for: its memory is used again, as fresh memory costs time.
+    """
+    buffers = cycle(np.empty((N_BUFFERS, *base_cells.cells.shape), np.float32))
+    for start in range(0, len(perturbations), perturbations_per_block):
+        centroids = predictor.predict(perturbations[start : start + perturbations_per_block])
+        for centroid in centroids:
+            yield base_cells.with_mean(centroid[columns], out=next(buffers))

@@ -1,0 +1,103 @@
+"""Training effects as directions, and what they would be had one knock-out not been measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from perturbation.data.summary import mean_of_perturbed_cells
+
+SHORTEST = 1e-12
+NOISE_RANGE = (0.2, 5.0)
+"""A direction counts as at most so much less or more noisy than the median one."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Residuals from the perturbed centroid, each split into a direction and a length.
+
+    Attributes
+    ----------
+    perturbations
+        (n,) names.
+    perturbed_centroid
+        (n_genes,) mean of all perturbed cells.
+    directions
+        (n + 1, n_genes) of unit length; the last is that of the control, zero without controls.
+    lengths
+        (n + 1,) of the residuals, unit of the centroids.
+    shares
+        (n,) share of the perturbed cells that are of each knock-out.
+    """
+
+    perturbations: list[str]
+    perturbed_centroid: np.ndarray
+    directions: np.ndarray
+    lengths: np.ndarray
+    shares: np.ndarray
+
+
+def effects_of(
+    centroids: pd.DataFrame, n_cells: pd.Series, control_centroid: np.ndarray | None
+) -> Effects:
+    """Take the perturbed centroid off every centroid and the control's, and scale to length 1."""
+    n_cells = n_cells[centroids.index]
+    centre = mean_of_perturbed_cells(centroids, n_cells)
+    control = centre if control_centroid is None else control_centroid
+    residuals = np.vstack([centroids.to_numpy(np.float64), control]) - centre
+    lengths = np.linalg.norm(residuals, axis=1)
+    return Effects(
+        perturbations=list(centroids.index),
+        perturbed_centroid=centre,
+        directions=residuals / np.maximum(lengths, SHORTEST)[:, None],
+        lengths=lengths,
+        shares=(n_cells / n_cells.sum()).to_numpy(np.float64),
+    )
+
+
+def relative_noise(effects: Effects) -> np.ndarray:
+    """(n,) how badly each direction is measured, mean 1.
+
+    The noise of a mean of cells has a variance in proportion to 1 / cells; in units of the length
+    of the effect it is that of the direction.
+    """
+    noise = 1 / (effects.shares * np.maximum(effects.lengths[:-1], SHORTEST) ** 2)
+    noise = np.clip(noise / np.median(noise), *NOISE_RANGE)
+    return noise / noise.mean()
+
+
+def residual_gram(effects: Effects) -> np.ndarray:
+    """(n + 1, n + 1) products of the residuals, the control's last."""
+    return (effects.directions @ effects.directions.T) * np.outer(effects.lengths, effects.lengths)
+
+
+def deviation_gram(effects: Effects) -> np.ndarray:
+    """(n, n) products of the knock-outs' directions after their mean is taken off."""
+    deviations = effects.directions[:-1] - effects.directions[:-1].mean(axis=0)
+    return deviations @ deviations.T
+
+
+def gram_without(gram: np.ndarray, shares: np.ndarray, left_out: int) -> np.ndarray:
+    """Products of all residuals had knock-out `left_out` not been measured.
+
+    Without it the perturbed centroid moves, so every residual gains the same multiple of the
+    residual left out. That one is the truth to predict then, measured from the new centroid.
+
+    Parameters
+    ----------
+    gram
+        From `residual_gram`.
+    shares
+        (n,) shares of the perturbed cells.
+    left_out
+        Number of the knock-out.
+
+    Returns
+    -------
+    (n + 1, n + 1), rows and columns as in `gram`.
+    """
+    step = shares[left_out] / (1 - shares[left_out])
+    row = step * gram[left_out]
+    return gram + row[:, None] + row + step**2 * gram[left_out, left_out]

@@ -1,0 +1,295 @@
+"""What is known about genes before any experiment, as cosine kernels between genes."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from perturbation.errors import InputError
+
+GENE_FEATURES_FILE = "gene_features.npz"
+FORMAT = "gene_features 1"
+"""First thing in the file; a file with another one is not read."""
+
+_WHAT_TO_DO = (
+    "Restore the file from the repository, or build it again with "
+    "`python -m tools.gene_features.build` (see resources/README.md)."
+)
+
+
+class SharedTerm(NamedTuple):
+    """A term that two genes share, and its part in their kernel value."""
+
+    term: str
+    name: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of knowledge, such as GO: weighted terms for every gene.
+
+    Attributes
+    ----------
+    name, version, licence
+        Where the terms come from, for people to read.
+    terms, term_names
+        (n_terms,) str, identifiers and short names. A name may be empty.
+    rows
+        csr_array (n_genes, n_terms), float32, no unit. A row has Euclidean length 1, or is
+        empty where the source knows nothing about the gene.
+    """
+
+    name: str
+    version: str
+    licence: str
+    terms: np.ndarray
+    term_names: np.ndarray
+    rows: csr_array
+
+
+@dataclass(frozen=True)
+class GeneFeatures:
+    """Every source over the same genes, and the row of each gene.
+
+    Attributes
+    ----------
+    genes
+        (n_genes,) str, current symbols, sorted.
+    sources
+        From the name of a source to the source, in the order of the file.
+    row_of
+        From a symbol, or an alias that means one gene only, to its row.
+    """
+
+    genes: np.ndarray
+    sources: dict[str, Source]
+    row_of: dict[str, int]
+
+    def known(self, source: str, genes: Sequence[str]) -> np.ndarray:
+        """Whether `source` has a term for each gene: (len(genes),) bool."""
+        row_is_filled = np.diff(self._source(source).rows.indptr) > 0
+        rows = self._rows_of(genes)
+        return (rows >= 0) & row_is_filled[rows]
+
+    def kernel(self, source: str, a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+        """Cosine between what `source` knows about the genes of `a` and of `b`.
+
+        Parameters
+        ----------
+        source
+            A key of `sources`.
+        a, b
+            Gene symbols; aliases are understood.
+
+        Returns
+        -------
+        (len(a), len(b)) float64: 1 for a known gene and itself, 0 where one of them has no terms.
+
+        Raises
+        ------
+        InputError
+            If there is no such source.
+        """
+        kernel = np.zeros((len(a), len(b)))
+        rows_a, rows_b = self._rows_of(a), self._rows_of(b)
+        weights = self._source(source).rows
+        found_a = weights[rows_a[rows_a >= 0]].astype(np.float64)
+        found_b = weights[rows_b[rows_b >= 0]].astype(np.float64)
+        kernel[np.ix_(rows_a >= 0, rows_b >= 0)] = (found_a @ found_b.T).toarray()
+        return kernel
+
+    def shared_terms(self, source: str, gene_a: str, gene_b: str, top: int) -> list[SharedTerm]:
+        """Terms behind `kernel(source, [gene_a], [gene_b])`, the largest share first.
+
+        Returns
+        -------
+        At most `top` terms. The shares of all shared terms add up to the kernel value.
+        """
+        rows = self._rows_of([gene_a, gene_b])
+        if (rows < 0).any():
+            return []
+        knowledge = self._source(source)
+        both = (knowledge.rows[[rows[0]]] * knowledge.rows[[rows[1]]]).tocoo()
+        terms, shares = both.coords[1], both.data
+        largest = np.lexsort((terms, -shares))[:top]
+        return [
+            SharedTerm(str(knowledge.terms[t]), str(knowledge.term_names[t]), float(share))
+            for t, share in zip(terms[largest], shares[largest], strict=True)
+        ]
+
+    def _source(self, name: str) -> Source:
+        if name not in self.sources:
+            raise InputError(
+                f"The gene features have no source {name}, only {', '.join(self.sources)}. "
+                "resources/README.md tells how to add one."
+            )
+        return self.sources[name]
+
+    def _rows_of(self, genes: Sequence[str]) -> np.ndarray:
+        """Row of each gene, (len(genes),) int; -1 where there is none."""
+        return np.array([self.row_of.get(str(gene), -1) for gene in genes], dtype=np.intp)
+
+
+def load_gene_features(path: str | Path) -> GeneFeatures:
+    """Read the file that `python -m tools.gene_features.build` writes.
+
+    Parameters
+    ----------
+    path
+        Usually resources/gene_features.npz.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, of another format, or its arrays do not fit together.
+    """
+    arrays = read_arrays(path)
+    genes = arrays["genes"]
+    row_of = dict(zip(arrays["aliases"].tolist(), arrays["alias_rows"].tolist(), strict=True))
+    row_of |= {gene: row for row, gene in enumerate(genes.tolist())}
+    sources = {}
+    for facts in zip(arrays["sources"], arrays["versions"], arrays["licences"], strict=True):
+        name, version, licence = (str(fact) for fact in facts)
+        terms, term_names = arrays[f"{name}.terms"], arrays[f"{name}.term_names"]
+        rows = _unit_rows(arrays, name, len(genes))
+        sources[name] = Source(name, version, licence, terms, term_names, rows)
+    return GeneFeatures(genes, sources, row_of)
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Arrays of a feature file by name, as written, checked against each other.
+
+    For n genes, and t terms and v values of a source called NAME:
+
+    - ``format`` (), ``genes`` (n,) sorted, ``aliases`` (m,) and ``alias_rows`` (m,),
+    - ``sources``, ``versions``, ``licences``, one entry a source,
+    - ``NAME.terms``, ``NAME.term_names``, ``NAME.term_weights`` (t,),
+    - ``NAME.indptr`` (n + 1,), ``NAME.indices`` (v,), ``NAME.values`` (v,): values[i] of term
+      indices[i] belongs to gene g for indptr[g] <= i < indptr[g + 1].
+
+    Raises
+    ------
+    InputError
+        As `load_gene_features`.
+    """
+    arrays = _read_npz(Path(path))
+    found = str(arrays.get("format", "none"))
+    _require(found == FORMAT, path, f"has the format {found!r}, expected {FORMAT!r}.")
+    _require_arrays(arrays, path, {"sources": "U"})
+    kinds = {"genes": "U", "aliases": "U", "alias_rows": "iu", "versions": "U", "licences": "U"}
+    for name in arrays["sources"]:
+        kinds |= {f"{name}.{array}": kind for array, kind in _SOURCE_ARRAYS.items()}
+    _require_arrays(arrays, path, kinds)
+    _check_genes(arrays, path)
+    for name in arrays["sources"]:
+        _check_source(arrays, str(name), path)
+    return arrays
+
+
+def _unit_rows(arrays: dict[str, np.ndarray], name: str, n_genes: int) -> csr_array:
+    """Values times the weights of their terms, every row divided by its Euclidean length."""
+    indptr, indices = arrays[f"{name}.indptr"], arrays[f"{name}.indices"]
+    weights = arrays[f"{name}.term_weights"].astype(np.float64)
+    values = arrays[f"{name}.values"] * weights[indices]
+    row_of_value = np.repeat(np.arange(n_genes), np.diff(indptr))
+    length = np.sqrt(np.bincount(row_of_value, values**2, minlength=n_genes))
+    values /= np.where(length > 0, length, 1)[row_of_value]
+    shape = (n_genes, len(weights))
+    return csr_array((values.astype(np.float32), indices, indptr), shape=shape)
+
+
+_SOURCE_ARRAYS = {
+    "terms": "U",
+    "term_names": "U",
+    "term_weights": "f",
+    "indptr": "iu",
+    "indices": "iu",
+    "values": "uf",
+}
+"""Arrays of each source, and numpy's letters for the kinds of numbers or text they may hold."""
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an npz file; never a pickled one."""
+    _require(path.is_file(), path, "does not exist.")
+    whole = zipfile.is_zipfile(path)
+    _require(whole, path, "is not a whole npz archive: it is cut short, or another format.")
+    name = "any array"
+    arrays = {}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            for name in file.files:
+                arrays[name] = np.asarray(file[name])
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        fault = f"has {name!r} damaged or as pickled objects, which are not read ({error})."
+        raise _damaged(path, fault) from error
+    return arrays
+
+
+def _require_arrays(arrays: dict[str, np.ndarray], path: str | Path, kinds: dict[str, str]) -> None:
+    """Every array is there, one-dimensional, and of the kind of text or number expected."""
+    missing = sorted(set(kinds) - set(arrays))
+    _require(not missing, path, f"lacks {len(missing)} of its arrays: {', '.join(missing)}.")
+    for name, kind in kinds.items():
+        array = arrays[name]
+        good = array.ndim == 1 and array.dtype.kind in kind
+        found = f"{array.ndim} dimensions of type {array.dtype}"
+        _require(good, path, f"has {found} in {name!r}, expected 1 dimension of kind {kind!r}.")
+
+
+def _check_genes(arrays: dict[str, np.ndarray], path: str | Path) -> None:
+    """Genes are sorted and each is there once; aliases point at them; sources have their notes."""
+    genes, rows = arrays["genes"], arrays["alias_rows"]
+    _require(len(genes) > 0, path, "has no genes.")
+    _require(bool((genes[1:] > genes[:-1]).all()), path, "has genes out of order or twice.")
+    _require_length(arrays, path, "alias_rows", len(arrays["aliases"]))
+    _require(
+        _all_below(rows, len(genes)),
+        path,
+        f"has aliases that point outside its {len(genes)} genes.",
+    )
+    for name in ("versions", "licences"):
+        _require_length(arrays, path, name, len(arrays["sources"]))
+
+
+def _check_source(arrays: dict[str, np.ndarray], name: str, path: str | Path) -> None:
+    """Arrays of a source are as long as each other demands, and point at terms that exist."""
+    n_terms, n_values = len(arrays[f"{name}.terms"]), len(arrays[f"{name}.indices"])
+    indptr = arrays[f"{name}.indptr"]
+    _require_length(arrays, path, f"{name}.term_names", n_terms)
+    _require_length(arrays, path, f"{name}.term_weights", n_terms)
+    _require_length(arrays, path, f"{name}.values", n_values)
+    _require_length(arrays, path, f"{name}.indptr", len(arrays["genes"]) + 1)
+    rises = indptr[0] == 0 and indptr[-1] == n_values and bool((indptr[1:] >= indptr[:-1]).all())
+    _require(rises, path, f"has a {name}.indptr that does not rise from 0 to {n_values}.")
+    in_range = _all_below(arrays[f"{name}.indices"], n_terms)
+    _require(in_range, path, f"has indices in {name}.indices outside its {n_terms} terms.")
+    for array in ("term_weights", "values"):
+        finite = bool(np.isfinite(arrays[f"{name}.{array}"]).all())
+        _require(finite, path, f"has NaN or infinity in {name}.{array}.")
+
+
+def _require_length(arrays: dict[str, np.ndarray], path: str | Path, name: str, n: int) -> None:
+    found = len(arrays[name])
+    _require(found == n, path, f"has {found:,} entries in {name!r}, expected {n:,}.")
+
+
+def _all_below(integers: np.ndarray, limit: int) -> bool:
+    return bool(((integers >= 0) & (integers < limit)).all())
+
+
+def _require(condition: bool, path: str | Path, fault: str) -> None:
+    if not condition:
+        raise _damaged(path, fault)
+
+
+def _damaged(path: str | Path, fault: str) -> InputError:
+    return InputError(f"{path} {fault} {_WHAT_TO_DO}")

@@ -1,0 +1,49 @@
+"""One kernel from many sources of gene knowledge, weighted by what they say about the effects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from perturbation.model.gene_features import GeneFeatures
+
+
+def gene_kernels(
+    gene_features: GeneFeatures | None, a: Sequence[str], b: Sequence[str]
+) -> np.ndarray:
+    """(n_sources, len(a), len(b)) float64 cosine kernels; without features, one of zeros."""
+    if gene_features is None:
+        return np.zeros((1, len(a), len(b)))
+    return np.stack([gene_features.kernel(source, a, b) for source in gene_features.sources])
+
+
+def source_weights(kernels: np.ndarray, gram: np.ndarray) -> np.ndarray:
+    """Weight of each source, by what it says about the training effects.
+
+    The weight is the correlation, over pairs of different knock-outs, of a source's kernel with the
+    products of their effects, as in kernel alignment (Cortes, Mohri and Rostamizadeh 2012,
+    Algorithms for learning kernels based on centered alignment). A negative one counts as none.
+
+    Parameters
+    ----------
+    kernels
+        (n_sources, n, n) between training knock-outs.
+    gram
+        (n, n) products of the training effects.
+
+    Returns
+    -------
+    (n_sources,) non-negative, sum 1; equal where no source says anything.
+    """
+    pairs = np.triu_indices(len(gram), 1)
+    weights = np.array([max(_correlation(k[pairs], gram[pairs]), 0.0) for k in kernels])
+    return weights / weights.sum() if weights.sum() > 0 else np.ones(len(kernels)) / len(kernels)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = (values - values.mean() if values.size else values for values in (a, b))
+    length = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / length) if length > 0 else 0.0

@@ -1,0 +1,324 @@
+"""Make a competition of any size in the exact layout of broad-obesity-1, from a known truth.
+
+    python -m simulation.competition OUT                                 # a tenth of the cells
+    python -m simulation.competition OUT --cells 88202 --targets 2863    # full size
+    python -m simulation.competition OUT --cells 44846 --genes 11046 --order perturbation    # small
+
+X is written a block of cells at a time, so memory does not grow with the number of cells. The same
+arguments give the same values. Prints the published facts beside those of the files.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from benchmarks.h5ad_storage import rewrite_x, write_frame
+from perturbation.competition import (
+    CONTROL_LABEL,
+    GENES_FILE,
+    LOCAL_PROPORTIONS_FILE,
+    LOCAL_TRUTH_FILE,
+    PERTURBATIONS_FILE,
+    PROGRAM_FLAGS,
+    PROPORTIONS_FILE,
+    TRAINING_FILE,
+)
+from perturbation.errors import InputError
+from simulation.cells import CellFacts, write_cells, write_dense
+from simulation.world import CONTROL_PROPORTIONS, MEAN_PROPORTIONS, World, draw_world
+
+SIGNATURE_FILE = "signature_genes.csv"
+
+# Published figures at full size, as shares.
+CONTROL_SHARE = 8_705 / 88_202
+TRUTH_SHARE = 4_437 / 88_202
+GENES_TO_PREDICT_SHARE = 10_238 / 21_592
+SIGNATURE_SHARE = 888 / 21_592
+VARIABLE_SHARE = 1_000 / 21_592
+STORED_SHARE = 702_842_190 / (88_202 * 21_592)
+SQUARED_DISTANCE = 2_326
+"""Mean over pairs of cells, on the 1,000 most variable genes of 21,592."""
+
+GUIDES_PER_KNOCKOUT = 4
+CONTROL_GUIDES = 113
+CELLS_A_PERTURBATION_SD = 0.4
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What `simulate` made."""
+
+    world: World
+    """The truth; `simulated_world.expected_values` gives centroids of any of its knock-outs."""
+    training: np.ndarray
+    """(n_perturbations,) names of the knock-outs with training cells."""
+    held_out: np.ndarray
+    """(n_held_out,) names of those of the local ground truth."""
+    targets: np.ndarray
+    """(n_targets,) names of fresh knock-outs, whose cells are in no file."""
+    proportions: pd.DataFrame
+    """program_proportion.csv, index gene."""
+    cells: CellFacts
+    """Flags, depths and moments of the training cells."""
+
+
+def simulate(
+    path: str | Path,
+    *,
+    n_cells: int,
+    n_genes: int,
+    n_perturbations: int = 122,
+    n_targets: int = 20,
+    n_held_out: int = 5,
+    n_truth_cells: int | None = None,
+    null_share: float = 0.3,
+    n_pools: int = 8,
+    order: str = "pool",
+    counts_layer: bool = False,
+    gene_sets: str | Path | None = None,
+    storage: dict | None = None,
+    n_threads: int = 2,
+    seed: int = 0,
+) -> Simulation:
+    """Write a competition's data directory.
+
+    Parameters
+    ----------
+    path
+        Directory; made if missing, files of the same names replaced.
+    n_cells
+        Training cells, of which a tenth are controls, as published.
+    n_genes
+        Columns of X.
+    n_perturbations
+        Knock-outs with training cells.
+    n_targets
+        Fresh knock-outs; predict_perturbations.txt holds the held-out ones and these, shuffled.
+    n_held_out
+        Knock-outs of the local ground truth, at least one.
+    n_truth_cells
+        Their cells together; by default 5 percent of `n_cells`, as published.
+    null_share
+        Share of knock-outs that change nothing but their own transcript, 0 to 1.
+    n_pools
+        Pools of cells, ``SampleID``.
+    order
+        "pool": cells of a pool tend to stand together. "perturbation": sorted by gene, as in the
+        small size.
+    counts_layer
+        Store the raw counts too, which doubles the file.
+    gene_sets
+        Where to write what is known about the genes: TSV, columns gene and set.
+    storage
+        Arguments of `h5ad_storage.rewrite_x`; by default CSR in chunks as anndata makes them.
+    n_threads
+        Blocks drawn at a time, each of some ``256 * n_genes * 40`` bytes.
+    seed
+        Any whole number.
+
+    Raises
+    ------
+    InputError
+        If there are not four cells for each perturbation, and for control.
+    """
+    path = Path(path)
+    n_truth_cells = n_truth_cells or max(4 * n_held_out, round(TRUTH_SHARE * n_cells))
+    _need_cells(n_cells, n_perturbations + 1, "perturbations and control")
+    _need_cells(n_truth_cells, n_held_out, "held-out perturbations")
+    path.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng([seed, 0])
+    sizes = (n_perturbations, n_held_out, n_targets)
+    world = draw_world(
+        rng, n_genes=n_genes, n_knockouts=sum(sizes), n_pools=n_pools, null_share=null_share
+    )
+    parts = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    training, held_out, targets = (world.knockouts[part] for part in parts)
+
+    n_control = int(np.clip(round(CONTROL_SHARE * n_cells), 4, n_cells - 4 * n_perturbations))
+    rows = np.append(_spread(rng, parts[0], n_cells - n_control), np.full(n_control, -1))
+    rows, pools = _in_file_order(rng, rows, n_pools, world, order)
+    with h5py.File(path / TRAINING_FILE, "w") as file:
+        options = {"counts_layer": counts_layer, "n_threads": n_threads, "seed": [seed, 1]}
+        cells = write_cells(file, world, rows, pools, **options)
+        write_frame(file, _obs(rng, world, rows, pools, cells), world.genes, {})
+    if storage:
+        rewrite_x(path / TRAINING_FILE, **storage)
+    proportions = _write_proportions(path / PROPORTIONS_FILE, world, rows, cells.flags)
+
+    truth_rows = _spread(rng, parts[1], n_truth_cells)
+    truth_rows, truth_pools = _in_file_order(rng, truth_rows, n_pools, world, order)
+    _write_local_truth(path, world, truth_rows, truth_pools, cells, [seed, 2])
+    _write_lists(path, rng, world, np.append(held_out, targets))
+    if gene_sets:
+        world.gene_sets.to_csv(gene_sets, sep="\t", index=False)
+    return Simulation(world, training, held_out, targets, proportions, cells)
+
+
+def _need_cells(n_cells: int, n_groups: int, groups: str) -> None:
+    """Refuse fewer than four cells for each group."""
+    if n_cells < 4 * n_groups:
+        raise InputError(
+            f"{n_cells:,} cells are too few for {n_groups:,} {groups}: "
+            f"give at least {4 * n_groups:,}."
+        )
+
+
+def _spread(rng: np.random.Generator, rows: np.ndarray, n_cells: int) -> np.ndarray:
+    """(n_cells,) rows repeated, each at least four times and some far more often than others."""
+    weights = rng.lognormal(0, CELLS_A_PERTURBATION_SD, len(rows))
+    return np.repeat(rows, 4 + rng.multinomial(n_cells - 4 * len(rows), weights / weights.sum()))
+
+
+def _in_file_order(rng, rows, n_pools, world, order):  # noqa: ANN001, ANN202
+    """Rows and pools of the cells; those of one pool tend to stand together."""
+    rows = rng.permutation(rows)
+    pools = rng.integers(n_pools, size=len(rows))
+    place = np.argsort(pools + rng.normal(0, 0.3, len(rows)))
+    if order == "perturbation":
+        place = place[np.argsort(_labels(world, rows[place]), kind="stable")]
+    return rows[place], pools[place]
+
+
+def _labels(world: World, rows: np.ndarray) -> np.ndarray:
+    """(n,) object: name of the knock-out, NC for row -1."""
+    return np.append(world.knockouts, CONTROL_LABEL).astype(object)[rows]
+
+
+def _cell_names(n: int) -> list[str]:
+    return [f"CELL{i:07d}" for i in range(n)]
+
+
+def _obs(rng, world, rows, pools, cells) -> pd.DataFrame:  # noqa: ANN001
+    """Columns of the organisers' obs, in their order."""
+    n = len(rows)
+    gene = _labels(world, rows)
+    guides = np.where(rows == -1, CONTROL_GUIDES, GUIDES_PER_KNOCKOUT)
+    guide_counts = 1 + rng.poisson(20, n)
+    columns = {
+        "nCount_RNA": cells.depth,
+        "nFeature_RNA": cells.n_genes_seen.astype(np.int32),
+        "nCount_guide": guide_counts.astype(np.float64),
+        "nFeature_guide": np.ones(n, np.int32),
+        "percent.mt": rng.gamma(4, 0.6, n),
+        "SampleID": [f"pool{i + 1}" for i in pools],
+        "Day": np.full(n, "D14", object),
+        "num_features": np.ones(n, np.int64),
+        "feature_call": [
+            f"{name}-{i + 1}" for name, i in zip(gene, rng.integers(guides), strict=True)
+        ],
+        "num_umis": guide_counts,
+        "gene": gene,
+    }
+    flags = dict(zip(PROGRAM_FLAGS, cells.flags.T, strict=True))
+    return pd.DataFrame(columns | flags, index=_cell_names(n))
+
+
+def _write_proportions(
+    path: Path, world: World, rows: np.ndarray, flags: np.ndarray
+) -> pd.DataFrame:
+    """Write the observed share of cells in each program; return it by perturbation."""
+    cells = pd.DataFrame(flags, columns=list(PROGRAM_FLAGS))
+    table = cells.groupby(_labels(world, rows)).mean().rename_axis("gene")
+    adipo = table["adipo"].where(table["adipo"] > 0, 1)
+    table.assign(lipo_adipo=table["lipo"] / adipo).to_csv(path)
+    return table
+
+
+def _write_local_truth(path, world, rows, pools, training_cells, seed) -> None:  # noqa: ANN001
+    """Draw and write the held-out cells, their proportions and the training centroids."""
+    centroids = {
+        "control_centroid_train": training_cells.control_centroid,
+        "perturbed_centroid_train": training_cells.perturbed_centroid,
+    }
+    obs = pd.DataFrame({"gene": _labels(world, rows)}, _cell_names(len(rows)))
+    with h5py.File(path / LOCAL_TRUTH_FILE, "w") as file:
+        flags = write_dense(file, world, rows, pools, seed)
+        write_frame(file, obs, world.genes, centroids)
+    _write_proportions(path / LOCAL_PROPORTIONS_FILE, world, rows, flags)
+
+
+def _write_lists(path: Path, rng: np.random.Generator, world: World, targets: np.ndarray) -> None:
+    """Write the three lists: perturbations, genes to predict (the most expressed), signatures."""
+    n_genes = len(world.genes)
+    chosen = np.argsort(-world.log_fraction)[: round(GENES_TO_PREDICT_SHARE * n_genes)]
+    _write_lines(path / GENES_FILE, world.genes[rng.permutation(chosen)])
+    _write_lines(path / PERTURBATIONS_FILE, rng.permutation(targets))
+    strongest = np.argsort(-world.loadings[: len(PROGRAM_FLAGS)], axis=1)
+    of_each = max(1, round(SIGNATURE_SHARE * n_genes / len(PROGRAM_FLAGS)))
+    lines = [
+        f"{world.genes[i]},{program}"
+        for program, genes in zip(PROGRAM_FLAGS, strongest, strict=True)
+        for i in genes[:of_each]
+    ]
+    _write_lines(path / SIGNATURE_FILE, ["gene,program", *lines])
+
+
+def _write_lines(path: Path, lines) -> None:  # noqa: ANN001
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def facts(simulation: Simulation) -> pd.DataFrame:
+    """Compare a simulation with the published figures; columns published, simulated."""
+    cells = simulation.cells
+    n_cells, n_genes = len(cells.flags), len(cells.variance)
+    variable = np.sort(cells.variance)[::-1][: max(1, round(VARIABLE_SHARE * n_genes))]
+    rows = {
+        "share of X stored": (STORED_SHARE, cells.stored_values / n_cells / n_genes),
+        "squared distance of two cells": (
+            SQUARED_DISTANCE,
+            2e3 * variable.mean(),
+        ),
+    }
+    perturbed = simulation.proportions.drop(index=CONTROL_LABEL).mean()
+    for name in PROGRAM_FLAGS:
+        rows[f"mean {name}"] = (MEAN_PROPORTIONS[name], perturbed[name])
+    for name in PROGRAM_FLAGS:
+        rows[f"control {name}"] = (
+            CONTROL_PROPORTIONS[name],
+            simulation.proportions.loc["NC", name],
+        )
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["published", "simulated"])
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("out", type=Path, help="directory to write")
+    parser.add_argument("--cells", type=int, default=8_820)
+    parser.add_argument("--genes", type=int, default=21_592)
+    parser.add_argument("--perturbations", type=int, default=122)
+    parser.add_argument("--targets", type=int, default=286)
+    parser.add_argument("--held-out", type=int, default=5)
+    parser.add_argument("--null-share", type=float, default=0.3, help="knock-outs that do nothing")
+    parser.add_argument("--pools", type=int, default=8)
+    parser.add_argument("--order", choices=("pool", "perturbation"), default="pool")
+    parser.add_argument("--counts-layer", action="store_true")
+    parser.add_argument("--gene-sets", type=Path, help="write what is known about the genes (TSV)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    simulation = simulate(
+        options.out,
+        n_cells=options.cells,
+        n_genes=options.genes,
+        n_perturbations=options.perturbations,
+        n_targets=options.targets,
+        n_held_out=options.held_out,
+        null_share=options.null_share,
+        n_pools=options.pools,
+        order=options.order,
+        counts_layer=options.counts_layer,
+        gene_sets=options.gene_sets,
+        n_threads=options.threads,
+        seed=options.seed,
+    )
+    print(f"{simulation.cells.stored_values:,} values stored in {options.out / TRAINING_FILE}")
+    print(facts(simulation).to_string(float_format="{:,.3f}".format))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Each thing that the platform rejects gets a sentence, and nothing else does."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
+
+PERTURBATIONS = ["SOX6", "CHD4"]
+GENES = ["B", "A"]
+METHOD = """# Method Description
+One. Two. Three. Four. Five.
+## Rationale
+One. Two. Three. Four. Five.
+# data and resources used
+One. Two. Three. Four. Five.
+"""
+
+
+def table(**changes):
+    columns = {
+        "gene": PERTURBATIONS,
+        "pre_adipo": [0.5, 0.4],
+        "adipo": [0.3, 0.3],
+        "lipo": [0.1, 0.3],
+        "other": [0.2, 0.3],
+    }
+    return pd.DataFrame(columns | changes)
+
+
+def prediction(labels=None, genes=("A", "B", "C")):
+    labels = np.repeat(PERTURBATIONS, 100) if labels is None else labels
+    obs = pd.DataFrame(
+        {"gene": pd.Categorical(labels)}, index=[f"r{i}" for i in range(len(labels))]
+    )
+    values = np.ones((len(labels), len(genes)), dtype=np.float32)
+    return ad.AnnData(values, obs=obs, var=pd.DataFrame(index=list(genes)))
+
+
+@pytest.fixture
+def directory(tmp_path):
+    prediction().write_h5ad(tmp_path / "prediction.h5ad")
+    table().to_csv(tmp_path / "predict_program_proportion.csv", index=False)
+    return tmp_path
+
+
+def faults(directory):
+    return check_prediction(directory, PERTURBATIONS, GENES)
+
+
+def only_fault(directory):
+    (sentence,) = faults(directory)
+    return sentence
+
+
+def test_a_valid_prediction_has_no_faults(directory):
+    assert faults(directory) == []
+    assert unusable_values(directory) == []
+
+
+def test_a_missing_directory_is_a_fault(tmp_path):
+    assert "is not a directory" in only_fault(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["prediction.h5ad", "predict_program_proportion.csv"])
+def test_a_missing_file_is_a_fault(directory, name):
+    (directory / name).unlink()
+    assert f"lacks {name}" in only_fault(directory)
+
+
+def test_a_stray_file_is_a_fault(directory):
+    (directory / "prediction_matrix.h5").touch()
+    assert "prediction_matrix.h5" in only_fault(directory)
+
+
+def test_a_broken_h5ad_is_a_fault(directory):
+    (directory / "prediction.h5ad").write_bytes(b"not hdf5")
+    assert "cannot be read as h5ad" in only_fault(directory)
+
+
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"labels": np.repeat(PERTURBATIONS, [100, 99])}, "first: CHD4 with 99"),
+        ({"labels": np.repeat(PERTURBATIONS, [101, 100])}, "first: SOX6 with 101"),
+        ({"labels": np.repeat([*PERTURBATIONS, "NC"], 100)}, "were not asked: NC"),
+        ({"labels": np.repeat(["SOX6"], 100)}, "lacks 1 of 2 asked: CHD4"),
+        ({"genes": ("A", "C")}, "1 of the 2 scored genes are not in var_names, first: B"),
+        ({"genes": ("A", "B", "B")}, "var_names repeats B"),
+    ],
+)
+def test_wrong_rows_and_columns_are_faults(directory, changes, words):
+    prediction(**changes).write_h5ad(directory / "prediction.h5ad")
+    assert words in only_fault(directory)
+
+
+def test_other_obs_columns_are_a_fault(directory):
+    changed = prediction()
+    changed.obs["batch"] = 1
+    changed.write_h5ad(directory / "prediction.h5ad")
+    assert "columns gene, batch" in only_fault(directory)
+
+
+def test_no_obs_column_is_a_fault(directory):
+    changed = prediction()
+    del changed.obs["gene"]
+    changed.write_h5ad(directory / "prediction.h5ad")
+    assert "columns (none)" in only_fault(directory)
+
+
+def test_no_values_are_a_fault(directory):
+    changed = prediction()
+    del changed.X
+    changed.write_h5ad(directory / "prediction.h5ad")
+    assert "has no X" in only_fault(directory)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (table(lipo_adipo=[0.1, 0.2]), "lipo_adipo is rejected"),
+        (table().drop(columns="lipo"), "has the columns gene, pre_adipo, adipo, other"),
+        (table(pre_adipo=[0.5, np.nan]), "1 empty or NaN"),
+        (table(pre_adipo=[0.5, np.inf]), "1 infinite"),
+        (table(lipo=["a", 0.1]), "lipo holds values that are not numbers"),
+        (table(lipo=[0.1, 0.3001]), "lipo is larger than adipo in 1 rows, first: CHD4"),
+        (table(other=[0.2, 0.3011]), "in 1 rows, first: CHD4 with 1.0011"),
+    ],
+)
+def test_wrong_proportions_are_faults(directory, changed, words):
+    changed.to_csv(directory / "predict_program_proportion.csv", index=False)
+    assert words in only_fault(directory)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["SOX6", "SOX6"], "lacks 1 of 2 asked: CHD4"),
+        (["SOX6", "NC"], "were not asked: NC"),
+        (["SOX6", "NA"], "1 empty or NaN"),
+    ],
+)
+def test_wrong_rows_of_proportions_are_faults(directory, names, words):
+    table(gene=names).to_csv(directory / "predict_program_proportion.csv", index=False)
+    assert any(words in sentence for sentence in faults(directory))
+
+
+def test_a_row_too_many_is_a_fault(directory):
+    file = directory / "predict_program_proportion.csv"
+    pd.concat([table(), table().iloc[:1]]).to_csv(file, index=False)
+    assert "3 rows; 2 perturbations" in only_fault(directory)
+
+
+def test_columns_in_any_order_and_a_sum_within_tolerance_are_valid(directory):
+    changed = table(other=[0.2009, 0.2991])[["other", "lipo", "gene", "adipo", "pre_adipo"]]
+    changed.to_csv(directory / "predict_program_proportion.csv", index=False)
+    assert faults(directory) == []
+
+
+def test_an_empty_csv_is_a_fault(directory):
+    (directory / "predict_program_proportion.csv").write_text("")
+    assert "cannot be read as CSV" in only_fault(directory)
+
+
+def test_values_that_ruin_the_score_are_told(directory):
+    changed = prediction()
+    changed.X[3, 1], changed.X[150, 2] = np.nan, -1
+    changed.write_h5ad(directory / "prediction.h5ad")
+    assert faults(directory) == []
+    first, second = unusable_values(directory, rows_per_block=7)
+    assert "1 values of X are NaN or infinite" in first
+    assert "1 values of X are negative" in second
+
+
+def method_faults(directory, text, name="Method description.md"):
+    (directory / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return check_method_description(directory)
+
+
+@pytest.mark.parametrize("text", [METHOD, METHOD.replace("\n", "\r\n"), METHOD.upper()])
+def test_a_valid_method_description_has_no_faults(tmp_path, text):
+    assert method_faults(tmp_path, text) == []
+
+
+def test_the_method_may_have_a_name_in_any_case(tmp_path):
+    assert method_faults(tmp_path, METHOD, "METHOD Description.md") == []
+
+
+def test_the_method_needs_a_lower_case_extension(tmp_path):
+    assert "must be .md" in method_faults(tmp_path, METHOD, "Method description.MD")[0]
+
+
+def test_a_missing_method_is_a_fault(tmp_path):
+    (tmp_path / "resources").mkdir()
+    (tmp_path / "resources" / "Method description.md").write_text(METHOD)
+    assert "is missing" in check_method_description(tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (METHOD.replace("# Rationale", "# Rationale "), "0 headings `Rationale`"),
+        (METHOD.replace("# Rationale", "# **Rationale**"), "0 headings `Rationale`"),
+        (METHOD.replace("# Rationale", "# Rationale #"), "0 headings `Rationale`"),
+        (METHOD.replace("## Rationale", "Rationale"), "0 headings `Rationale`"),
+        (METHOD + "# rationale\n", "2 headings `Rationale`"),
+        (METHOD.replace("Five.", "Fünf.", 1), "first in line 2"),
+        (
+            "<!-- one; two; three; -->\n" + METHOD.replace("One. Two. Three. Four.", ""),
+            "6 sentences",
+        ),
+        (b"a" * (4 * 1024 * 1024 + 1), "4 MiB is the limit"),
+    ],
+)
+def test_a_method_the_platform_rejects_is_a_fault(tmp_path, text, words):
+    sentences = method_faults(tmp_path, text)
+    assert any(words in sentence for sentence in sentences)
+    assert len(sentences) == 1

@@ -1,0 +1,333 @@
+"""Whole perturbations are held out, and nothing that is fitted knows them."""
+
+import dataclasses
+import gc
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import local_test
+from evaluation.crossval import folds
+from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval import workers as parallel
+from evaluation.crossval.contenders import BASELINES, SHIPPED, Contender
+from evaluation.crossval.fast import Settings, all_folds, cross_validate, predict_fold
+from evaluation.crossval.folds import as_train_keeps, split, truth_of
+from evaluation.crossval.workers import Workers
+from evaluation.scoring.panels import draw_panels
+from perturbation.competition import CONTROL_LABEL
+from perturbation.data.dataset import open_dataset
+from perturbation.data.summary import summarise
+from perturbation.errors import InputError
+from tests.conftest import ROOT
+
+SETTINGS = Settings((SHIPPED, *BASELINES), n_folds=3, n_repeats=2, panel_genes=20, panel_draws=2)
+
+
+@pytest.fixture(scope="module")
+def material(competition):
+    return cross_validation_run.gather(competition, ROOT / "resources", SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def scores(material):
+    return cross_validate(material, Workers())
+
+
+def with_contenders(material, *contenders):
+    settings = dataclasses.replace(SETTINGS, contenders=contenders, n_repeats=1)
+    return dataclasses.replace(material, settings=settings)
+
+
+def test_every_repeat_holds_each_perturbation_out_once():
+    names = [f"G{i}" for i in range(11)]
+    first, second = split(names, 4, 0), split(names, 4, 1)
+    for dealt in (first, second):
+        assert sorted(name for fold in dealt for name in fold) == sorted(names)
+        assert {len(fold) for fold in dealt} == {2, 3}
+    assert first != second
+
+
+@pytest.mark.parametrize("n_folds", [1, 12])
+def test_impossible_folds_are_told(n_folds):
+    with pytest.raises(InputError, match="at least 2 folds"):
+        split([f"G{i}" for i in range(11)], n_folds, 0)
+
+
+def test_truth_is_the_first_cells_in_file_order(competition, material):
+    dataset = open_dataset(competition)
+    x = np.vstack([block.toarray() for _, _, block in dataset.blocks(64)])
+    name = material.summary.centroids.index[3]
+    truth = material.truth.of([name])
+    expected = x[dataset.labels == name][:, material.truth.columns]
+    np.testing.assert_array_equal(truth.cells.toarray(), expected[:100].astype(np.float32))
+    np.testing.assert_allclose(truth.centroids.loc[name], expected.mean(axis=0), rtol=1e-12)
+
+
+def test_a_fold_chooses_from_the_cells_that_train_would_keep(competition, monkeypatch):
+    monkeypatch.setattr(folds, "N_CELLS_KEPT", 60)
+    dataset = open_dataset(competition)
+    ours = as_train_keeps(summarise(dataset, n_cells_kept=60, first_cells=100))
+    theirs = summarise(dataset, n_cells_kept=60)
+    assert len(ours.cell_labels) < 80
+    np.testing.assert_array_equal(ours.cells.toarray(), theirs.cells.toarray())
+    np.testing.assert_array_equal(ours.cell_labels, theirs.cell_labels)
+
+
+def test_the_training_part_never_saw_the_held_out(material):
+    held_out = list(material.summary.centroids.index[:4])
+    training = material.summary.without(held_out)
+    places = (
+        training.centroids.index,
+        training.n_cells.index,
+        training.proportions.index,
+        training.cell_labels,
+    )
+    for place in places:
+        assert not set(place) & set(held_out)
+    kept = material.summary.centroids.drop(index=held_out)
+    weights = material.summary.n_cells.drop(index=held_out)
+    expected = np.average(kept, axis=0, weights=weights)
+    np.testing.assert_allclose(training.perturbed_centroid, expected)
+
+
+def test_predictions_are_made_of_perturbed_cells_of_the_training_part(material):
+    fold = next(all_folds(material.summary, SETTINGS))
+    training = material.summary.without(fold.held_out)
+    cells = training.cells.toarray()
+    for row in predict_fold(material, training, fold).base_cells:
+        labels = training.cell_labels[(cells == row).all(axis=1)]
+        assert labels.size
+        assert CONTROL_LABEL not in labels
+
+
+class Peeker:
+    """Looks through everything it is given for rows of the held-out perturbations."""
+
+    secrets: np.ndarray  # the rows looked for, put here by the test alone
+
+    def fit(self, centroids, n_cells, control_centroid, gene_features):
+        self.given = (centroids, n_cells, control_centroid, gene_features)
+        self.control_centroid = control_centroid
+        return self
+
+    def predict(self, perturbations):
+        for array in arrays_within(self.given):
+            assert not holds_a_row(array, self.secrets)
+        centroids, n_cells = self.given[:2]
+        assert not set(perturbations) & (set(centroids.index) | set(n_cells.index))
+        return np.tile(self.control_centroid, (len(perturbations), 1))
+
+
+def arrays_within(start):
+    """Every array reachable from `start`, and what each is a view of."""
+    todo, seen = [start], set()
+    while todo:
+        thing = todo.pop()
+        if id(thing) in seen or isinstance(thing, type | str) or callable(thing):
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, np.ndarray):
+            yield thing
+            todo.append(thing.base)
+        elif type(thing).__module__.split(".")[0] in (
+            "pandas",
+            "scipy",
+            "perturbation",
+            "builtins",
+        ):
+            todo += gc.get_referents(thing)
+
+
+def holds_a_row(array, rows):
+    if array.ndim != 2 or array.dtype.kind != "f":
+        return False
+    lines = array if array.shape[1] == rows.shape[1] else array.T
+    if lines.shape[1] != rows.shape[1]:
+        return False
+    return any(np.isclose(lines, row, rtol=1e-6).all(axis=1).any() for row in rows)
+
+
+def test_a_predictor_cannot_peek(material):
+    summary = material.summary
+    fold = next(all_folds(summary, SETTINGS))
+    Peeker.secrets = summary.centroids.loc[fold.held_out].to_numpy()
+    whole = (summary.centroids, summary.n_cells)
+    assert any(holds_a_row(array, Peeker.secrets) for array in arrays_within(whole))
+    peeking = with_contenders(material, Contender("peeker", f"{__name__}:Peeker"))
+    predict_fold(peeking, summary.without(fold.held_out), fold)
+
+
+class Spoiler(Peeker):
+    def fit(self, centroids, n_cells, control_centroid, gene_features):
+        centroids.iloc[:] = 0
+        n_cells.iloc[:] = 1
+        control_centroid[:] = 0
+        self.control_centroid = control_centroid
+        return self
+
+    def predict(self, perturbations):
+        return np.tile(self.control_centroid, (len(perturbations), 1))
+
+
+def test_a_predictor_that_spoils_its_input_harms_no_other(material, scores):
+    spoiler = Contender("spoiler", f"{__name__}:Spoiler")
+    again = cross_validate(with_contenders(material, spoiler, SHIPPED), Workers())
+    mine = again[again["contender"] == "shipped"].reset_index(drop=True)
+    theirs = scores[(scores["contender"] == "shipped") & (scores["repeat"] == 0)]
+    np.testing.assert_array_equal(mine["pearson_delta"], theirs["pearson_delta"])
+
+
+class Narrow(Peeker):
+    def predict(self, perturbations):
+        return np.zeros((len(perturbations), 3))
+
+
+class Forgetful(Peeker):
+    def fit(self, *_):
+        pass
+
+
+def test_a_fit_that_returns_nothing_is_told(material):
+    with pytest.raises(InputError, match=r"fit\(\) returned nothing; end it with return self"):
+        cross_validate(
+            with_contenders(material, Contender("n", f"{__name__}:Forgetful")), Workers()
+        )
+
+
+def test_a_prediction_of_the_wrong_shape_is_told(material):
+    with pytest.raises(InputError, match=r"returned \(4, 3\) .* expected \(4, 60\)"):
+        cross_validate(with_contenders(material, Contender("n", f"{__name__}:Narrow")), Workers())
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("nowhere:Thing", "nowhere: there is no such module"),
+        ("evaluation.scoring.metrics:mmd", "cannot be called without arguments"),
+        ("evaluation.crossval.contenders:Nothing", "has no Nothing"),
+        ("evaluation.crossval.contenders", "has no class after a colon. Give module:Class"),
+        ("pathlib:Path", r"has no fit\(\)"),
+    ],
+)
+def test_a_predictor_that_is_not_one_is_told(reference, words):
+    with pytest.raises(InputError, match=words):
+        cross_validation_run.contenders([reference])
+
+
+def test_a_predictor_given_twice_is_told():
+    twice = ["perturbation.model.predictors:Blend"] * 2
+    with pytest.raises(InputError, match="predictors:Blend is given twice"):
+        cross_validation_run.contenders(twice)
+
+
+def test_scores_are_complete_and_of_the_right_size(material, scores):
+    n = len(material.summary.centroids)
+    assert len(scores) == n * 2 * len(SETTINGS.contenders) * 2
+    assert not scores.isna().to_numpy().any()
+    assert scores["pearson_delta"].between(-1, 1).all()
+
+
+def test_the_perturbed_centroid_has_no_correlation(scores):
+    mine = scores[scores["contender"] == "perturbed centroid"]
+    assert (mine["pearson_delta"] == 0).all()
+    assert not mine["has_direction"].any()
+
+
+def test_processes_give_the_same_scores(material, scores):
+    pd.testing.assert_frame_equal(cross_validate(material, Workers(jobs=2)), scores)
+
+
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(host="127.0.0.1", **options) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def dask_address(tmp_path):
+    """Start a cluster outside of the clone: none of its processes can import the project."""
+    pytest.importorskip("distributed")
+    (tmp_path / "cluster.py").write_text(CLUSTER)
+    command = [sys.executable, "cluster.py"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, **pipes) as cluster:
+        yield cluster.stdout.readline().strip()
+        cluster.stdin.close()
+        cluster.wait(timeout=30)
+
+
+def test_a_dask_cluster_gives_the_same_scores(material, scores, dask_address):
+    again = cross_validate(material, Workers(dask=dask_address))
+    pd.testing.assert_frame_equal(again, scores)
+
+
+def test_a_missing_dask_scheduler_is_told(material, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(parallel, "SECONDS_TO_CONNECT", 1)
+    with pytest.raises(InputError, match="No Dask scheduler answers"):
+        cross_validate(material, Workers(dask="tcp://127.0.0.1:9"))
+
+
+def test_variable_panels_come_from_the_training_cells_and_the_scored_genes(material):
+    held_out = list(material.summary.centroids.index[:4])
+    cells = material.summary.without(held_out).cells
+    scored = np.arange(5, 60)
+    panels = draw_panels(cells, scored, "variable", 10, 3, np.random.default_rng(0))
+    variance = cells.toarray()[:, scored].astype(np.float64).var(axis=0)
+    pool = set(scored[np.argsort(-variance)[:20]])
+    assert [len(panel) for panel in panels] == [10, 10, 10]
+    assert all(set(panel) <= pool for panel in panels)
+    assert not np.array_equal(panels[0], panels[1])
+    random = draw_panels(cells, scored, "random", 10, 1, np.random.default_rng(0))
+    assert not set(random[0]) <= pool
+
+
+def test_few_genes_make_one_panel_of_all(material):
+    (panel,) = draw_panels(material.summary.cells, np.arange(7), "variable", 10, 3, None)
+    np.testing.assert_array_equal(panel, np.arange(7))
+
+
+def test_the_command_writes_every_number(competition, tmp_path, capsys):
+    file = tmp_path / "cv.json"
+    arguments = ["--data", str(competition), "--cv", "3", "--repeats", "1", "--json", str(file)]
+    arguments += ["--predictor", "perturbation.model.predictors:MeanUnitResidual"]
+    assert local_test.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "MeanUnitResidual" in printed
+    assert "Pearson delta of perturbed centroid is 0 in 100 percent of cases" in printed
+    result = json.loads(file.read_text())
+    assert set(result) == {"settings", "notes", "comparisons", "perturbations", "rows"}
+    assert len(result["comparisons"]) == 3 * (2 + len(BASELINES))
+    assert len(result["perturbations"]["mmd"]) == 12
+
+
+def test_options_that_do_not_go_together_are_refused(capsys):
+    for arguments in (
+        ["--report", "x"],
+        ["--cv", "3", "--score-only"],
+        ["--cv", "0"],
+        ["--cv", "3", "--out", "x"],
+        ["--repeats", "2"],
+        ["--preflight", "--cv", "3"],
+        ["--cv", "3", "--report", "local_test.py"],
+        ["--cv", "3", "--json", "."],
+        ["--jobs", "2"],
+        ["--json", "nowhere/x.json"],
+    ):
+        with pytest.raises(SystemExit):
+            local_test.main(arguments)
+
+
+def test_truth_is_at_most_a_hundred_cells_a_knockout(competition):
+    truth = truth_of(summarise(open_dataset(competition), first_cells=1_000), np.arange(60))
+    assert pd.Series(truth.cell_labels).value_counts().max() <= 100

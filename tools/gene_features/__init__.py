@@ -1,0 +1,1 @@
+"""Builds resources/gene_features.npz from gene sets, networks and embeddings."""

@@ -1,0 +1,63 @@
+"""Counts how many genes of a list the gene features know.
+
+python -m tools.gene_features.coverage predict_perturbations.txt
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from perturbation.data.names import read_names
+from perturbation.errors import InputError
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+
+_FEATURES = Path("resources") / GENE_FEATURES_FILE
+_MISSING_SHOWN = 10
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        prog="tools.gene_features.coverage",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("genes", type=Path, help="gene names, one a line")
+    parser.add_argument("--features", type=Path, default=_FEATURES, help=f"default: {_FEATURES}")
+    options = parser.parse_args(arguments)
+    try:
+        print_coverage(load_gene_features(options.features), options.genes)
+    except InputError as error:
+        raise SystemExit(str(error)) from error
+
+
+def print_coverage(features: GeneFeatures, gene_list: Path | None) -> None:
+    """Print each source with its size, version and licence, and its share of `gene_list`."""
+    genes = read_names(gene_list) if gene_list else []
+    n_aliases = len(features.row_of) - len(features.genes)
+    print(f"{len(features.genes):,} genes, {n_aliases:,} aliases")
+    known_at_all = np.zeros(len(genes), dtype=bool)
+    for source in features.sources.values():
+        n_genes = int((np.diff(source.rows.indptr) > 0).sum())
+        known = features.known(source.name, genes)
+        known_at_all |= known
+        listed = f" {_share(known)} of the list," if genes else ""
+        print(
+            f"{source.name}:{listed} {n_genes:,} genes x {len(source.terms):,} terms, "
+            f"{source.rows.nnz:,} values; {source.version}; {source.licence}"
+        )
+    if genes:
+        missing = [gene for gene, found in zip(genes, known_at_all, strict=True) if not found]
+        first = f", not: {', '.join(missing[:_MISSING_SHOWN])}" if missing else ""
+        print(f"any source: {_share(known_at_all)} of {gene_list}{first}")
+
+
+def _share(known: np.ndarray) -> str:
+    return f"{known.sum():,}/{len(known):,} ({known.mean():.1%})"
+
+
+if __name__ == "__main__":
+    main()
