@@ -52,7 +52,7 @@ def train(data_directory_path: str, model_directory_path: str) -> None:
     controls = means.xs(CONTROL_LABEL).reindex(means.index.get_level_values(1))
     effects = (means - controls.to_numpy()).dropna().drop(index=CONTROL_LABEL, level=0)
     per_label = n[effects.index].groupby(level=0).sum()
-    effects = effects.mul(n, axis=0).groupby(level=0).sum().div(per_label, axis=0)
+    effects = effects.mul(n[effects.index], axis=0).groupby(level=0).sum().div(per_label, axis=0)
     effects -= np.average(effects, axis=0, weights=per_label)  # the mean of all stays where it is
     training, measured = summary.training, summary.training.perturbation_centroids
     within = (training.perturbed_centroid + effects).clip(lower=0).reindex_like(measured)

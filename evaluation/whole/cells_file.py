@@ -38,6 +38,8 @@ def copy_cells(source: Path, target: Path, kept: np.ndarray) -> None:
         for name in obs.select_dtypes("category"):
             obs[name] = obs[name].cat.remove_unused_categories()
         ad.io.write_elem(new, "obs", obs)
+        for group in {"layers", "obsm"} & old.keys():
+            new.create_group(group).attrs.update(old[group].attrs)
         for name in old.get("obsm", ()):
             ad.io.write_elem(new, f"obsm/{name}", ad.io.read_elem(old["obsm"][name])[kept])
         for name in ("X", *(f"layers/{layer}" for layer in old.get("layers", ()))):

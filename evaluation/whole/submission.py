@@ -7,20 +7,23 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from evaluation.local.files import CellsFile, read_proportions
-from evaluation.local.stages import infer_values, run_stage
+from evaluation.local.stages import Cost, infer_values, run_stage
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
 from evaluation.scoring.checks import check_prediction
 from perturbation.answers import checked_cells, checked_proportions
 from perturbation.competition import (
     CELLS_PER_PERTURBATION,
+    GENES_FILE,
     PREDICTED_PROPORTIONS_FILE,
     PREDICTION_FILE,
 )
+from perturbation.data.names import read_names
 from perturbation.errors import InputError, reason
 from perturbation.output.model_file import MODEL_FILE
 
@@ -88,11 +91,11 @@ def _tracked(home: Path) -> set[str]:
 
 
 def run_submission(
-    submission: Submission, data: Path, work: Path, perturbations: Sequence[str], genes: list[str]
-) -> Path:
-    """Train and infer in processes of their own; return the prediction directory.
+    submission: Submission, data: Path, work: Path, perturbations: Sequence[str]
+) -> tuple[Cost, Cost]:
+    """Train and infer in processes of their own, each in a copy that stands at the same place.
 
-    Each runs in a copy at the same place, and of the first only resources/ reaches the second.
+    Of the first copy only resources/ reaches the second; `work` / "prediction" gets the answer.
 
     Raises
     ------
@@ -100,21 +103,27 @@ def run_submission(
         If a call fails, or the platform would reject what was written.
     """
     copy, kept, prediction = work / "submission", work / "kept", work / "prediction"
-    resources = copy / MODEL_DIRECTORY
+    resources, genes = copy / MODEL_DIRECTORY, read_names(data / GENES_FILE)
+    prediction.mkdir(parents=True)
     _copy_files(submission.resources, kept)
-    prediction.mkdir()
-    for stage, values in (
-        ("train", {"data_directory_path": str(data), "model_directory_path": str(resources)}),
-        ("infer", infer_values(data, resources, prediction, perturbations, genes)),
-    ):
+
+    def call(stage: str, values: dict[str, Any]) -> Cost:
         _copy_files(submission.code, copy)
         shutil.move(kept, resources)
-        run_stage(copy, stage, values)
+        try:
+            cost = run_stage(copy, stage, values)
+        except InputError as error:
+            raise InputError(f"{submission.name}: {error}") from error
         shutil.move(resources, kept)
         shutil.rmtree(copy)
+        return cost
+
+    of_train = {"data_directory_path": str(data), "model_directory_path": str(resources)}
+    of_infer = infer_values(data, resources, prediction, perturbations, genes)
+    costs = call("train", of_train), call("infer", of_infer)
     if faults := check_prediction(prediction, perturbations, genes):
         raise InputError(f"{submission.name}: the platform would reject this. " + " ".join(faults))
-    return prediction
+    return costs
 
 
 def _copy_files(files: dict[str, Path], into: Path) -> None:
@@ -125,9 +134,9 @@ def _copy_files(files: dict[str, Path], into: Path) -> None:
 
 
 def written_answer(
-    prediction: Path, perturbations: Sequence[str], genes: list[str]
+    work: Path, perturbations: Sequence[str], genes: list[str]
 ) -> tuple[Iterator[np.ndarray], pd.DataFrame]:
-    """Return what stands in a prediction directory, checked as every answer is.
+    """Return what `run_submission` left, checked as every answer is.
 
     Returns
     -------
@@ -136,6 +145,7 @@ def written_answer(
     proportions
         (len(perturbations), 4).
     """
+    prediction = work / "prediction"
     file = CellsFile(prediction / PREDICTION_FILE)
     columns = file.columns_of(genes)
     cells = (file.cells(perturbation, columns) for perturbation in perturbations)
