@@ -102,7 +102,9 @@ def run(
         whole = Whole(data, cells, labels[kept], material, submissions)
         frames = [score_fold(whole, fold, work) for fold in all_folds(material.summary, settings)]
     scores = as_table(frames, settings)
-    words = words_of(data, material) | {f"Black box {s.name}": _words(whole, s) for s in submissions}
+    words = words_of(data, material) | {
+        f"Black box {s.name}": _words(whole, s) for s in submissions
+    }
     return Finished(material, scores, compare(scores), words, whole.examples.__getitem__)
 
 
