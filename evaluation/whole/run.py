@@ -103,7 +103,9 @@ def run(
         frames = [score_fold(whole, fold, work) for fold in all_folds(material.summary, settings)]
     scores = as_table(frames, settings)
     words = words_of(data, material) | {
-        f"Black box {s.name}": _words(whole, s) for s in submissions
+        "Cells": "what infer() wrote; of the baselines, the cells that ship at their centroids",
+        "Proportions": "what infer() wrote; the controls' for the control centroid, else the mean",
+        **{f"Black box {s.name}": _words(whole, s) for s in submissions},
     }
     return Finished(material, scores, compare(scores), words, whole.examples.__getitem__)
 
@@ -150,8 +152,8 @@ def announce(
     need_room(work / "cells", int(copy + fold))
     print(
         f"Needs up to {(copy + fold) / 1e9:.2f} GB in {work.parent}, one fold at a time. Making "
-        f"{n_folds} folds takes about {seconds / 60:.1f} minutes; to it come {n_folds} times "
-        f"train() and infer() of {len(submissions)} on {thin / 1e9:.2f} GB of cells.",
+        f"{n_folds} folds takes about {seconds:.0f} s; to it come {n_folds * len(submissions)} "
+        f"train() and infer() on up to {thin / 1e9:.2f} GB of cells each.",
         *[f"{s.name}: {s.words}." for s in submissions],
         sep="\n",
         flush=True,
