@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import anndata as ad
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+import local_test
 from evaluation.crossval.contenders import BASELINES, SHIPPED
 from evaluation.crossval.fast import Settings, cross_validate
 from evaluation.crossval.run import gather
@@ -186,59 +186,74 @@ def test_resources_start_from_what_git_tracks_without_a_model(tmp_path):
 
 
 @pytest.fixture
-def in_two_folds(monkeypatch, tmp_path):
-    """Judge submissions on the demo in two folds; TMPDIR is empty before and after."""
-    place = tmp_path / "tmp"
-    place.mkdir()
-    monkeypatch.setenv("TMPDIR", str(place))
-
-    def call(*judged, cells=None):
-        settings = Settings(contenders_of(judged), 2, panel_genes=60, panel_draws=2)
-        try:
-            return run(DEMO, judged, settings, cells)
-        finally:
-            assert not list(place.iterdir())
-
-    return call
+def place(monkeypatch, tmp_path) -> Path:
+    """TMPDIR, empty before; and after, or the test fails."""
+    path = tmp_path / "tmp"
+    path.mkdir()
+    monkeypatch.setenv("TMPDIR", str(path))
+    yield path
+    assert not list(path.iterdir())
 
 
-def shipped_files() -> Submission:
-    """What ships, of the files that git has or will have; push would send the same."""
-    code = {"main.py": ROOT / "main.py"}
-    code |= {str(p.relative_to(ROOT)): p for p in (ROOT / "perturbation").rglob("*.py")}
-    features = {"gene_features.npz": ROOT / "resources" / "gene_features.npz"}
-    return Submission(SHIPPED.name, ROOT, code, features)
-
-
-def test_black_box_and_fast_way_agree_and_a_spoilt_step_shows(in_two_folds, tmp_path, capsys):
-    shipped = shipped_files()
-    spoilt = tmp_path / "main.py"
-    spoilt.write_text((ROOT / "main.py").read_text() + SPOILT)
-    other = replace(shipped, name="spoilt", code=shipped.code | {"main.py": spoilt})
-    whole = in_two_folds(shipped, other)
-    settings = Settings((SHIPPED, *BASELINES), 2, panel_genes=60, panel_draws=2)
-    fast = cross_validate(gather(DEMO, ROOT / "resources", settings), Workers())
-    same = whole.scores[whole.scores["contender"] != "spoilt"].reset_index(drop=True)
-    assert same["perturbation"].tolist() == fast["perturbation"].tolist()
-    np.testing.assert_allclose(same[METRICS], fast[METRICS], atol=1e-6)
-    means = whole.scores.groupby("contender", observed=True)["mmd"].mean()
-    assert means["spoilt"] > 5 * means["shipped"]
-    assert "Needs up to" in capsys.readouterr().out
-
-
-SPOILT = '''
+SPOILT = """
 
 _write = write_prediction
 
 
 def write_prediction(h5ad, csv, cells, genes, proportions):
-    """Give every perturbation a hundred equal rows."""
     equal = (block.mean(axis=0, keepdims=True).repeat(len(block), axis=0) for block in cells)
     _write(h5ad, csv, equal, genes, proportions)
-'''
+"""
 
 
-def test_what_the_platform_would_reject_is_told_and_nothing_is_left(in_two_folds, tmp_path):
-    code = "def train(): pass\ndef infer(): pass\n"
+def test_black_box_and_fast_way_agree_and_a_spoilt_infer_is_really_worse(
+    place, monkeypatch, tmp_path, capsys
+):
+    code = {"main.py": ROOT / "main.py"}
+    code |= {str(p.relative_to(ROOT)): p for p in (ROOT / "perturbation").rglob("*.py")}
+    features = {"gene_features.npz": ROOT / "resources" / "gene_features.npz"}
+    spoilt = tmp_path / "main.py"
+    spoilt.write_text((ROOT / "main.py").read_text() + SPOILT)
+
+    def find(name, home):
+        main = spoilt if home == ROOT else home / "main.py"
+        return Submission(name, home, code | {"main.py": main}, features)
+
+    monkeypatch.setattr(local_test, "find_submission", find)
+    last_push = tmp_path / "last_push"
+    last_push.mkdir()
+    (last_push / "main.py").write_text((ROOT / "main.py").read_text())
+    out = tmp_path / "cv.json"
+    options = ["--cv", "2", "--against", str(last_push), "--panel-genes", "60", "--json", str(out)]
+    assert local_test.main(["--data", str(DEMO), *options]) == 0
+    text = capsys.readouterr().out
+    assert text.index("Needs up to") < text.index("Pearson delta")
+    assert f"MMD: submission is really worse than {last_push}" in text
+    rows = pd.DataFrame(json.loads(out.read_text())["rows"])
+    settings = Settings((SHIPPED, *BASELINES), 2, panel_genes=60)
+    fast = cross_validate(gather(DEMO, ROOT / "resources", settings), Workers())
+    for ours, theirs in ((str(last_push), SHIPPED.name), *[(b.name, b.name) for b in BASELINES]):
+        whole, parts = rows[rows["contender"] == ours], fast[fast["contender"] == theirs]
+        assert whole["perturbation"].tolist() == parts["perturbation"].tolist()
+        np.testing.assert_allclose(whole[METRICS], parts[METRICS], atol=1e-6)
+
+
+def test_what_the_platform_would_reject_is_told_and_nothing_is_left(place, tmp_path):
+    idle = black_box("def train(): pass\ndef infer(): pass\n", tmp_path)
     with pytest.raises(InputError, match="mine: the platform would reject this"):
-        in_two_folds(black_box(code, tmp_path), cells=100)
+        run(DEMO, [idle], Settings(contenders_of([idle]), 2), 100)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--whole", "--whole needs --cv"),
+        ("--cv 2 --whole --predictor a:B", "--predictor does not go with --whole"),
+        ("--cv 2 --cells-per-perturbation 100", "needs --whole"),
+        ("--cv 2 --whole --cells-per-perturbation 99", "a number from 100"),
+    ],
+)
+def test_options_of_the_black_box_that_do_not_go_together_are_refused(capsys, options, words):
+    with pytest.raises(SystemExit):
+        local_test.parse(options.split())
+    assert words in capsys.readouterr().err
