@@ -60,7 +60,7 @@ def carry_along(file: Path, directory: str | Path) -> None:
     copy = as_path(directory, "model_directory_path") / file.name
     if file.is_file() and not copy.exists():
         with whole_file(copy) as unfinished:
-            shutil.copyfile(file, unfinished)
+            unfinished.write_bytes(file.read_bytes())
 
 
 def need_room(path: Path, n_bytes: int) -> None:
