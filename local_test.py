@@ -8,7 +8,8 @@
     python local_test.py --preflight         all that can be known before a push
 
 Exit status: 0; 1 if the platform would reject the submission or a push would fail; 2 if the run
-failed.
+failed or was called wrongly; 130 after Ctrl-C; 141 if the reader of the output went away; after
+another signal 128 and its number.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import json
 import sys
 from pathlib import Path
 
+from evaluation.command import ending
 from evaluation.crossval import comparison
 from evaluation.crossval import run as cross_validation_run
 from evaluation.crossval.fast import Settings
@@ -25,7 +27,6 @@ from evaluation.local.truth import read_local_truth
 from evaluation.preflight.findings import describe_findings, has_fault
 from evaluation.preflight.run import preflight
 from evaluation.scoring.panels import PANEL_KINDS
-from perturbation.errors import InputError
 
 SUBMISSION = Path(__file__).resolve().parent
 
@@ -122,17 +123,18 @@ def _write_json(path: Path | None, values: dict[str, object]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run, and say in one sentence what is wrong with the input."""
     args = parse(arguments)
+    return ending(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the command line asks for; return the exit status."""
     if args.preflight:
         findings = preflight(SUBMISSION)
         print(describe_findings(findings))
         return 1 if has_fault(findings) else 0
-    try:
-        data, which = local_run.choose_data(SUBMISSION, args.data)
-        print(which)
-        return cross_validate(args, data) if args.cv else run_submission(args, data)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    data, which = local_run.choose_data(SUBMISSION, args.data)
+    print(which)
+    return cross_validate(args, data) if args.cv else run_submission(args, data)
 
 
 if __name__ == "__main__":

@@ -45,14 +45,15 @@ def make_folds(screen: Path, out: Path, n_folds: int, rng: np.random.Generator) 
     labels = cells.obs["gene"].astype(str)
     kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS
     rows = rng.permutation(np.flatnonzero(kept))
-    x = log_per_100k((x if is_counts else np.expm1(x))[rows])
+    counts = (x if is_counts else np.expm1(x))[rows]
+    x = log_per_100k(counts)
     obs = pd.DataFrame({"gene": labels.to_numpy()[rows]})
     obs = obs.join(assign_programs(x, (obs["gene"] == CONTROL_LABEL).to_numpy()))
     knockouts = rng.permutation(sorted(set(obs["gene"]) - {CONTROL_LABEL}))
     folds = [out / f"fold{fold}" for fold in range(n_folds)]
     for number, fold in enumerate(folds):
         held_out = knockouts[number::n_folds].tolist()
-        write_competition(fold, x, obs, cells.var_names, held_out, held_out, rng)
+        write_competition(fold, counts, x, obs, cells.var_names, held_out, held_out, rng)
     return folds
 
 

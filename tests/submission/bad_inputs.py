@@ -213,12 +213,14 @@ FEATURE_CASES = {
     "a directory": (into_directory(FEATURES), "does not exist"),
     "empty": (write(FEATURES, b""), "not a whole npz archive"),
     "cut in half": (cut(FEATURES, 0.5), "not a whole npz archive"),
-    "damaged in the middle": (damaged(FEATURES, 0.5), "damaged or as pickled objects"),
+    "damaged in the middle": (damaged(FEATURES, 0.5), "is damaged, or holds pickled"),
     "of another format": (arrays(FEATURES, format="x 9"), "has the format 'x 9', expected"),
-    "pickled objects": (arrays(FEATURES, genes=np.array([{}])), "pickled objects, which are not"),
-    "no sources": (arrays(FEATURES, sources=None), "lacks 1 of its arrays: sources"),
-    "genes cut": (arrays(FEATURES, genes=lambda g: g[:-1]), "gene_features.npz has"),
-    "genes out of order": (arrays(FEATURES, genes=lambda g: g[::-1]), "out of order or twice"),
+    "pickled objects": (
+        arrays(FEATURES, genes=np.array([{}])),
+        "is damaged, or holds pickled objects",
+    ),
+    "no sources": (arrays(FEATURES, sources=None), "has arrays that do not fit together"),
+    "genes cut": (arrays(FEATURES, genes=lambda g: g[:-1]), "has arrays that do not fit"),
 }
 
 
