@@ -107,7 +107,7 @@ def read_protein_names(path: Path) -> dict[str, str]:
 
 def first_fields(path: Path) -> tuple[str, list[str]]:
     """Return what splits the fields of a text table, and the fields of its first line."""
-    line = pd.read_csv(path, sep="\0", nrows=1, header=None, dtype=str, quoting=3).iat[0, 0]
+    line = str(pd.read_csv(path, sep="\0", nrows=1, header=None, dtype=str, quoting=3).iat[0, 0])
     if "," in line:
         return ",", line.split(",")
     # subtle: gene2vec sets one tab after the gene, and blanks between its numbers
