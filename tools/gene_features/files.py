@@ -153,4 +153,5 @@ def _pairs(rows: list[list[str]], path: Path) -> list[tuple[str, str]]:
     """First two fields of every row, without the line of titles if there is one."""
     if short := [row[0] for row in rows if len(row) < 2]:
         raise InputError(f"{path}: expected two columns split by a tab, found {short[0][:60]!r}.")
-    return [(row[0], row[1]) for row in rows[rows[:1] and rows[0][0].lower() in TITLES :]]
+    titled = bool(rows) and rows[0][0].lower() in TITLES
+    return [(row[0], row[1]) for row in rows[titled:]]
