@@ -139,7 +139,7 @@ BROKEN = {
         WARNING,
         "looks like a virtual environment: .venv/lib/site-packages/numpy.py",
     ),
-    "a cache": (add(".mypy_cache/x.json", ""), WARNING, "looks like a cache: .mypy_cache/x.json"),
+    "a cache": (add(".numba_cache/x.json", ""), WARNING, "looks like a cache: .numba_cache/x.json"),
     "cells among the code": (add("old/prediction.h5ad", ""), WARNING, "looks like cells: old/pred"),
     "a token": (add("token", "never read"), FAULT, "push would send what looks like a secret: tok"),
     "a token in the model": (add("resources/.env.local", ""), FAULT, "looks like a secret: .env"),
