@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.local.files import CellsFile, read_proportions
 from evaluation.local.stages import Cost, infer_values, run_stage
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
 from evaluation.scoring.checks import check_prediction
@@ -23,7 +22,9 @@ from perturbation.competition import (
     PREDICTED_PROPORTIONS_FILE,
     PREDICTION_FILE,
 )
+from perturbation.data.h5ad import open_cells
 from perturbation.data.names import read_names
+from perturbation.data.proportions import read_written_proportions
 from perturbation.errors import InputError, reason
 from perturbation.output.model_file import MODEL_FILE
 
@@ -146,11 +147,11 @@ def written_answer(
         (len(perturbations), 4).
     """
     prediction = work / "prediction"
-    file = CellsFile(prediction / PREDICTION_FILE)
-    columns = file.columns_of(genes)
-    cells = (file.cells(perturbation, columns) for perturbation in perturbations)
+    file = open_cells(prediction / PREDICTION_FILE, any_values=True)
+    columns = file.columns_of(genes, Path(GENES_FILE))
+    cells = (file.cells_of(perturbation, columns) for perturbation in perturbations)
     shape = (CELLS_PER_PERTURBATION, len(genes))
-    proportions = read_proportions(prediction / PREDICTED_PROPORTIONS_FILE)
+    proportions = read_written_proportions(prediction / PREDICTED_PROPORTIONS_FILE)
     return (
         checked_cells(cells, len(perturbations), shape),
         checked_proportions(proportions.loc[list(perturbations)], perturbations),
