@@ -79,7 +79,7 @@ def send(
 
 
 def _put_older(path: Path) -> None:
-    if path.name != GENE_FEATURES_FILE:  # local_test.py leaves what the user has of it alone
+    if path.name != GENE_FEATURES_FILE:  # what the user has of it is left alone
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(OLDER)
 
