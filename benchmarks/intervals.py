@@ -46,7 +46,9 @@ CONTENDERS = (
     SHIPPED,
     *BASELINES,
     Contender("kernel ridge", "perturbation.model.predictors:KernelRidge", own_transcript=True),
-    Contender("mean direction", "perturbation.model.predictors:MeanDirection", own_transcript=True),
+    Contender(
+        "mean direction", "perturbation.model.predictors:MeanUnitResidual", own_transcript=True
+    ),
 )
 
 

@@ -54,10 +54,10 @@ def interval(
     """Return the ends of a studentised bootstrap interval over knock-outs, as far up as down.
 
     Knock-outs are drawn with replacement. How many of its own standard errors the mean of a draw
-    lies from the mean of all, in a share `level` of draws at most, is how many of `standard_error` the interval
-    reaches (Efron and Tibshirani 1993, section 12.5; symmetric as in Hall 1988). With few
-    knock-outs of unequal effect it holds the expectation more often than the percentile
-    bootstrap and Student's t; benchmarks/intervals.py measures how often.
+    lies from the mean of all, in a share `level` of the draws at most, is how many of
+    `standard_error` the interval reaches (Efron and Tibshirani 1993, section 12.5; symmetric as in
+    Hall 1988). With few knock-outs of unequal effect it holds the expectation more often than the
+    percentile bootstrap and Student's t; benchmarks/intervals.py measures how often.
 
     Parameters
     ----------
