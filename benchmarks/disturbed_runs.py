@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -157,7 +158,9 @@ def run_in_child(
     return None if hung else child.exitcode
 
 
-def _child(pipe, bench, target, weaken, note_memory_in) -> None:  # noqa: ANN001
+def _child(
+    pipe: Connection, bench: Bench, target: Path, weaken: Weaken, note_memory_in: Path | None
+) -> None:
     sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     before = psutil.Process().memory_info().vms
     pipe.send("ready")

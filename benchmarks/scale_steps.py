@@ -90,7 +90,9 @@ def cross_validate(data: str, model: str) -> tuple[float, int]:
     return time.perf_counter() - start, (Path(data) / TRAINING_FILE).stat().st_size
 
 
-STEPS: dict[str, Callable] = {f.__name__: f for f in (read, train, write, infer, cross_validate)}
+STEPS: dict[str, Callable[..., tuple[float, int]]] = {
+    f.__name__: f for f in (read, train, write, infer, cross_validate)
+}
 
 
 def peak_bytes() -> int:
