@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from perturbation.data.summary import mean_of_perturbed_cells
+import main as submission
+from perturbation.answers import fitted
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
-from perturbation.model.predictors import DirectionMix, Predictor, shipped_predictor
+from perturbation.model.parts import Predictor
+from perturbation.model.predictors import DirectionMix
 from perturbation.output.model_file import Model, load_model
 
 TERMS_OF_A_SOURCE = 3
@@ -41,10 +43,11 @@ def explain(
     top
         How many knock-outs, and genes each way, to list.
     """
-    centre = mean_of_perturbed_cells(model.centroids, model.n_cells)
+    training = model.training
+    centre = training.perturbed_centroid
     delta = predictor.predict([target])[0] - centre
     moved = np.argsort(delta)
-    if target in model.centroids.index:
+    if target in training.perturbation_centroids.index:
         basis = [f"  {target} was measured in training: its own mean profile is used."]
     else:
         basis = _basis(target, predictor, gene_features, top)
@@ -52,8 +55,8 @@ def explain(
         [
             target,
             *basis,
-            f"  genes predicted to rise most: {_genes(model.genes, delta, moved[::-1][:top])}",
-            f"  genes predicted to fall most: {_genes(model.genes, delta, moved[:top])}",
+            f"  genes predicted to rise most: {_genes(training.genes, delta, moved[::-1][:top])}",
+            f"  genes predicted to fall most: {_genes(training.genes, delta, moved[:top])}",
             f"  its own transcript: {_own(target, predictor, model)}",
         ]
     )
@@ -96,11 +99,13 @@ def _genes(genes: np.ndarray, delta: np.ndarray, rows: np.ndarray) -> str:
 
 
 def _own(target: str, predictor: Predictor, model: Model) -> str:
-    if target not in model.genes:
+    if target not in model.training.genes:
         return "not among the measured genes"
     column = model.columns_of([target])[0]
     predicted = predictor.predict([target])[0, column]
-    return f"{model.control_centroid[column]:.2f} in control cells, predicted {predicted:.2f}"
+    return (
+        f"{model.training.control_centroid[column]:.2f} in control cells, predicted {predicted:.2f}"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,9 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    predictor = shipped_predictor().fit(
-        model.centroids, model.n_cells, model.control_centroid, gene_features
-    )
+    predictor = fitted(submission.shipped_predictor(), model.training, gene_features)
     print("Unit: log2(1 + counts per 100,000); with + or -, against the mean perturbed cell.\n")
     for target in options.targets:
         print(explain(target, predictor, model, gene_features, options.top), end="\n\n")

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare
-from evaluation.crossval.contenders import BASELINES, SHIPPED, Contender, make_predictor
+from evaluation.crossval.contenders import BASELINES
 from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
+from evaluation.crossval.small_cut import check_small_cut
 from evaluation.crossval.workers import Workers
 from evaluation.report.examples import best_median_worst
 from evaluation.report.page import Report, write_report
@@ -33,32 +34,13 @@ class Finished:
     words: dict[str, str]
 
 
-def contenders(extra: list[str]) -> tuple[Contender, ...]:
-    """Return the shipped predictor, the baselines and predictors given as "module:Class".
-
-    Raises
-    ------
-    InputError
-        If one cannot be imported, lacks fit() or predict(), or is given twice.
-    """
-    if repeated := [reference for reference in extra if extra.count(reference) > 1]:
-        raise InputError(f"--predictor {repeated[0]} is given twice; give each once.")
-    for reference in extra:
-        predictor = make_predictor(reference)
-        missing = [name for name in ("fit", "predict") if not hasattr(predictor, name)]
-        if missing:
-            raise InputError(
-                f"{reference} has no {missing[0]}(); see perturbation/model/predictors.py."
-            )
-    return (SHIPPED, *BASELINES, *[Contender(reference, reference) for reference in extra])
-
-
 def gather(data: Path, model: Path, settings: Settings) -> Material:
     """Read all that folds share, in one pass over the training cells.
 
     Of the model directory the gene features alone are read; models are trained fold by fold.
     """
-    gene_features = load_gene_features(model / GENE_FEATURES_FILE)
+    paths = {contender.features for contender in settings.contenders}
+    gene_features = {path: load_gene_features(path or model / GENE_FEATURES_FILE) for path in paths}
     dataset = open_dataset(data)
     wanted = read_names(data / GENES_FILE)
     scored = pd.Index(dataset.genes).get_indexer(wanted)
@@ -73,6 +55,7 @@ def gather(data: Path, model: Path, settings: Settings) -> Material:
 def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finished:
     """Cross-validate and compare; see `gather`."""
     material = gather(data, model, settings)
+    check_small_cut(material.summary, model)
     scores = cross_validate(material, workers)
     return Finished(material, scores, compare(scores), _words(data, material))
 
@@ -81,14 +64,11 @@ def _words(data: Path, material: Material) -> dict[str, str]:
     """Say what was run, for the report and the JSON file."""
     settings, n_scored = material.settings, len(material.truth.columns)
     panel = (n_scored, settings.panel, settings.panel_genes, settings.panel_draws)
-    summary = material.summary
-    n_cells = int(summary.n_cells.sum()) + summary.n_control_cells
     return {
-        "Data": f"{data.name}: {n_cells:,} cells, {len(summary.genes):,} genes, "
-        f"{len(summary.n_cells)} knock-outs",
+        "Data": f"{data.name}: {material.summary.training.description}",
         "Folds": f"{settings.n_folds}, dealt anew for each of {settings.n_repeats} repeats",
         "Panels": describe_panels(*panel) + "; the same for all predictors, anew for every fold",
-        "Cells": "every predictor's centroid is given to the same 100 training cells",
+        "Cells": "those of predict(), as infer() writes them",
         "Truth": "the first 100 cells of a knock-out in file order; all of them for its mean",
         "Proportions": "the controls' for the control centroid, the training mean for the other "
         "two baselines, else the shipped rule",

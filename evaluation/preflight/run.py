@@ -88,7 +88,7 @@ def model_findings(submission: Path) -> Iterator[Finding]:
     except InputError as error:
         yield Finding(FAULT, str(error))
         return
-    trained_on = f"{path} was trained on {model.trained_on}"
+    trained_on = f"{path} was trained on {model.training.description}"
     try:
         yield _data_finding(model, trained_on, submission / "data")
     except InputError as error:
@@ -122,9 +122,9 @@ def trial_findings(submission: Path) -> Iterator[Finding]:
     except InputError as error:
         yield Finding(FAULT, str(error))
         return
-    genes = genes or model.genes.tolist()
+    genes = genes or model.training.genes.tolist()
     names = dict.fromkeys([*perturbations, *genes])  # targets that nobody measured, if any
-    new = [name for name in names if name not in model.centroids.index] or [*names]
+    new = [name for name in names if name not in model.training.n_cells.index] or [*names]
     new = new[:TRIAL_TARGETS]
     with tempfile.TemporaryDirectory() as directory:
         prediction = Path(directory)

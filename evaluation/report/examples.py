@@ -10,7 +10,6 @@ import pandas as pd
 from evaluation.crossval.comparison import by_perturbation
 from evaluation.crossval.fast import Material, all_folds, predict_fold
 from evaluation.scoring.metrics import mmd, pearson_delta
-from perturbation.model.cells import BaseCells
 
 
 @dataclass(frozen=True)
@@ -52,18 +51,17 @@ def example(material: Material, perturbation: str) -> Example:
     """Predict once more the fold that held the perturbation out."""
     folds = all_folds(material.summary, material.settings)
     fold = next(fold for fold in folds if perturbation in fold.held_out)
-    predictions = predict_fold(material, material.summary.without(fold.held_out), fold)
+    answers = predict_fold(material, material.summary.without(fold.held_out), fold)
     truth = material.truth.of([perturbation])
-    panel = predictions.panels[0]
+    panel = answers.panels[0]
     here = np.searchsorted(truth.columns, panel)
-    shipped = predictions.of[material.settings.contenders[0].name]
-    centroid = shipped.centroids[fold.held_out.index(perturbation), panel]
-    cells = BaseCells(predictions.base_cells[:, panel]).with_mean(centroid)
-    true_cells = truth.cells[:, here].toarray().astype(np.float64)
-    true_mean, centre = truth.centroids.to_numpy()[:, here], predictions.perturbed_centroid[panel]
+    asked = answers.of[material.settings.contenders[0].name][0]
+    rows = dict(zip(fold.held_out, (block.copy() for block in asked), strict=True))[perturbation]
+    cells, true_cells = rows[:, here], truth.cells_of(perturbation)[:, here]
+    true_mean, centre = truth.centroids.to_numpy()[:, here], answers.perturbed_centroid[panel]
     return Example(
         perturbation,
-        list(material.summary.genes[panel]),
+        list(material.summary.training.genes[panel]),
         true_mean[0] - centre,
         cells.mean(axis=0, dtype=np.float64) - centre,
         *_two_components(true_cells, cells),

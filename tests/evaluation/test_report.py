@@ -82,7 +82,10 @@ def test_the_page_needs_no_other_file(page):
 
 def test_the_page_shows_every_knock_out_and_contender(finished, page):
     text = page.read_text()
-    for name in (*finished.material.summary.centroids.index, *(c.name for c in BASELINES)):
+    for name in (
+        *finished.material.summary.training.perturbation_centroids.index,
+        *(c.name for c in BASELINES),
+    ):
         assert name in text
     assert text.count("<svg") == 3 + 3 + 3 + 4
 
@@ -94,7 +97,7 @@ def test_many_knock_outs_are_drawn_in_several_charts(finished):
     )
     names = scores["perturbation"].unique()
     proportions = pd.DataFrame(
-        0.25, index=names, columns=finished.material.summary.proportions.columns
+        0.25, index=names, columns=finished.material.summary.training.proportions.columns
     )
     report = Report(
         scores, finished.comparisons, "control centroid", {}, proportions, finished.words

@@ -19,14 +19,14 @@ def demo_model(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _what_ships(monkeypatch):
     """Name it here, so that another shipped_predictor breaks no test of this."""
-    monkeypatch.setattr(explain, "shipped_predictor", lambda: OwnTranscript(Blend()))
+    monkeypatch.setattr(main, "shipped_predictor", lambda: OwnTranscript(Blend()))
 
 
 def test_a_predictor_without_weights_is_explained_as_far_as_it_goes(
     demo_model, capsys, monkeypatch
 ):
     for predictor in (ControlCentroid(), OwnTranscript(ControlCentroid())):
-        monkeypatch.setattr(explain, "shipped_predictor", lambda p=predictor: p)
+        monkeypatch.setattr(main, "shipped_predictor", lambda p=predictor: p)
         assert explain.main(["ZNF24", "--model", str(demo_model)]) == 0
         text = capsys.readouterr().out
         assert "ControlCentroid is no mix of training knock-outs: no weights to show." in text
