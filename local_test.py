@@ -61,8 +61,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster for the folds")
     add("--json", type=Path, metavar="FILE", help="write every number here")
     args = parser.parse_args(arguments)
-    only_cv = ("repeats", "predictor", "bare", "cells", "proportions", "features")
-    only_cv += ("report", "jobs", "dask")
+    only_cv = ["repeats", "predictor", "bare", "cells", "proportions", "features"]
+    only_cv += ["report", "jobs", "dask"]
     if not args.cv and (given := [name for name in only_cv if getattr(args, name)]):
         parser.error(f"--{given[0]} needs --cv")
     if args.cv and (args.out or args.skip_train or args.score_only or args.scorer != "own"):

@@ -17,7 +17,6 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 import main
 from benchmarks.ways_not_taken import other_answers
@@ -43,7 +42,7 @@ def make_folds(screen: Path, out: Path, n_folds: int, rng: np.random.Generator) 
     Cells are shuffled, so that the order of the screen's file plays no part.
     """
     cells = ad.read_h5ad(screen)
-    x = cells.X.toarray() if sparse.issparse(cells.X) else np.asarray(cells.X)
+    x = cells.to_df().to_numpy()
     is_counts = np.array_equal(x[:100], np.round(x[:100]))
     labels = cells.obs["gene"].astype(str)
     kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS

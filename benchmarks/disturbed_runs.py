@@ -170,7 +170,8 @@ def run_in_child(
         child.kill()
         child.join()
     with suppress(ProcessLookupError):  # what a command started ends after it, and by itself
-        while os.killpg(child.pid, 0) is None:
+        while child.pid:
+            os.killpg(child.pid, 0)
             time.sleep(0.01)
     return None if hung else child.exitcode
 

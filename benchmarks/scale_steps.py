@@ -67,7 +67,7 @@ def infer(data: str, model: str, out: str, n_genes: str, n_targets: str) -> tupl
     import main
 
     targets = (Path(data) / PERTURBATIONS_FILE).read_text(encoding="utf-8").split()
-    genes = np.random.default_rng(0).permutation(load_model(model).genes)
+    genes = np.random.default_rng(0).permutation(load_model(model).training.genes)
     prediction = Path(out) / PREDICTION_FILE
     start = time.perf_counter()
     asked = targets[: int(n_targets)], genes[: int(n_genes)].tolist()

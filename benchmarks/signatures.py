@@ -94,7 +94,8 @@ def score_split(
         predictor = rung().fit(measured, features[name])
         predicted = predictor.predict(list(held_out.index))
         pairs = zip(held_out.to_numpy(), predicted, strict=True)
-        scores[name] = np.mean([pearson_delta(t[None], p[None], centre) for t, p in pairs])
+        each = [pearson_delta(t[None], p[None], centre) for t, p in pairs]
+        scores[name] = float(np.mean(each))
     return scores
 
 
@@ -152,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
         f"{options.splits} splits"
     )
     rows = [
-        [name, f"{row['mean']:.3f}", f"{row['standard_error']:.3f}"]
+        [str(name), f"{row['mean']:.3f}", f"{row['standard_error']:.3f}"]
         for name, row in table.iterrows()
     ]
     print(aligned(["", "Pearson", "s.e."], rows))

@@ -22,7 +22,7 @@ from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.summary import Summary
 from perturbation.model.cells import herded
 from perturbation.model.gene_features import GeneFeatures
-from perturbation.model.parts import Predictor
+from perturbation.model.parts import Cells, Predictor
 
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """In units of the mean squared length of the training effects."""
@@ -40,12 +40,13 @@ def other_answers(
     """
     kept = as_train_keeps(summary)
     asked = truth.perturbations, truth.genes
-    for name, cells in {
+    ways: dict[str, Cells] = {
         "random cells": partial(_random, rng=rng),
         "herded control cells": _herded_controls,
         "herded like the first 100 of each knock-out": lambda _: _herded_first(summary),
         "herded program by program": _by_program,
-    }.items():
+    }
+    for name, cells in ways.items():
         model = main.fit(kept, gene_features, cells=cells)
         yield "mmd", name, _answer(truth, *main.predict(model, gene_features, *asked))
     model = main.fit(kept, gene_features)
@@ -146,7 +147,7 @@ def _read_off(
         left_out = residuals - inverse @ residuals / np.diag(inverse)[:, None]
         guesses = _valid(median + left_out, list(true.index))
         pairs = zip(true.iterrows(), guesses.iterrows(), strict=True)
-        loss = np.mean([l1_distance(a, b) for (_, a), (_, b) in pairs])
+        loss = float(np.mean([l1_distance(a, b) for (_, a), (_, b) in pairs]))
         if loss < best:
             best, coefficients = loss, inverse @ residuals
     similarity = (predictor.predict(perturbations) - centre) @ effects.T

@@ -110,9 +110,10 @@ def _is_about(path: Path, error: OSError) -> bool:
 
 
 def _refusal(path: Path, error: OSError) -> str:
+    number = error.errno or 0
     in_a_file = isinstance(error, FileExistsError | NotADirectoryError)
-    why = "its directory is a file" if in_a_file else os.strerror(error.errno)
-    cure = CURES.get(error.errno, "Choose a directory where you may write.")
+    why = "its directory is a file" if in_a_file else os.strerror(number)
+    cure = CURES.get(number, "Choose a directory where you may write.")
     return f"{path} cannot be written ({why}). {cure}"
 
 

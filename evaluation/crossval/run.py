@@ -115,10 +115,11 @@ def report(finished: Finished, directory: Path) -> Path:
 def as_json(finished: Finished) -> dict[str, object]:
     """Return every number, under keys that stay."""
     means = by_perturbation(finished.scores)
+    tables = {metric: pd.DataFrame(means[metric]) for metric in METRICS}
     return {
         "settings": asdict(finished.material.settings),
         "notes": finished.words,
         "comparisons": [asdict(c) | {"verdict": c.verdict} for c in finished.comparisons],
-        "perturbations": {metric: means[metric].to_dict(orient="index") for metric in METRICS},
+        "perturbations": {name: table.to_dict(orient="index") for name, table in tables.items()},
         "rows": finished.scores.astype({"contender": str}).to_dict(orient="records"),
     }

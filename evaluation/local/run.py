@@ -260,7 +260,7 @@ def as_json(run: LocalRun) -> dict[str, object]:
         "scores": {
             name.replace(" ", "_"): {
                 "mean": {m: float(scores[m].mean()) for m in METRICS},
-                "standard_error": {m: float(scores[m].sem()) for m in METRICS},
+                "standard_error": scores[list(METRICS)].sem().to_dict(),
                 "perturbations": scores.to_dict(orient="index"),
             }
             for name, scores in run.scores.items()

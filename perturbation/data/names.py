@@ -1,6 +1,6 @@
 """Lists of gene names: read from a file, and checked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -63,7 +63,7 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and bool(name.strip()) and name.isprintable()
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Collection[object], most: int = 3) -> str:
     """Name the first few, and say how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(str(name) for name in list(names)[:most]) + more

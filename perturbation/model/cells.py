@@ -69,7 +69,7 @@ def _herd(kernel: np.ndarray, n_chosen: int) -> np.ndarray:
     """Rows chosen one by one, each the best addition to those before, none twice."""
     closeness_to_all = kernel.mean(axis=1)
     closeness_to_chosen = np.zeros(len(kernel))
-    chosen = []
+    chosen: list[int] = []
     for size in range(1, n_chosen + 1):
         gain = closeness_to_all - closeness_to_chosen / size
         gain[chosen] = -np.inf

@@ -132,9 +132,9 @@ class OwnTranscript:
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
         """Return the rung's centroids with the own transcript set, or the measured ones."""
         centroids = self.rung.predict(perturbations)
-        columns = self.control.index.get_indexer(perturbations)
+        columns = self.control.index.get_indexer(pd.Index(perturbations))
         here = np.flatnonzero(columns >= 0)
         centroids[here, columns[here]] = self.ratio * self.control.to_numpy()[columns[here]]
-        rows = self.measured.index.get_indexer(perturbations)
+        rows = self.measured.index.get_indexer(pd.Index(perturbations))
         centroids[rows >= 0] = self.measured.to_numpy()[rows[rows >= 0]]
         return centroids

@@ -84,7 +84,7 @@ def save_model(model: Model, model_directory_path: str | Path) -> Path:
             "numbers or text, which need no pickle."
         )
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, **arrays, **kept)
+        np.savez(file, allow_pickle=False, **(arrays | kept))
     return path
 
 
@@ -148,7 +148,7 @@ def _check_version(arrays: dict[str, np.ndarray], path: Path) -> None:
 
 def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Every array is there and fits the others."""
-    n_genes, n_perturbations = (np.size(arrays.get(name)) for name in ("genes", "perturbations"))
+    n_genes, n_perturbations = (np.size(arrays.get(name, 0)) for name in ("genes", "perturbations"))
     n_flags = len(PROGRAM_FLAGS)
     expected = {
         "genes": (n_genes,),

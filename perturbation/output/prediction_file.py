@@ -70,7 +70,7 @@ def write_prediction(
         proportions.rename_axis("gene").reset_index()[list(SUBMITTED_PROPORTION_COLUMNS)].to_csv(
             csv, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n"
         )
-        start_of_x = _write_frame(h5ad, proportions.index, genes, shape)
+        start_of_x = _write_frame(h5ad, list(proportions.index), genes, shape)
         of_one = (cells_per_perturbation, len(genes))
         cells = _counted(checked_cells(blocks, len(proportions), of_one), shape[0])
         with h5ad.open("r+b") as file:
