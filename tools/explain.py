@@ -64,10 +64,10 @@ def explain(
 
 def _basis(target: str, predictor: Predictor, gene_features: GeneFeatures, top: int) -> list[str]:
     """Lines about the training knock-outs with the largest weights."""
-    rung = getattr(predictor, "rung", predictor)
-    if not isinstance(rung, DirectionMix):
-        return [f"  {type(rung).__name__} is no mix of training knock-outs: no weights to show."]
-    coefficients = rung.coefficients([target])[0]
+    mix = getattr(predictor, "inner", predictor)
+    if not isinstance(mix, DirectionMix):
+        return [f"  {type(mix).__name__} is no mix of training knock-outs: no weights to show."]
+    coefficients = mix.coefficients([target])[0]
     known = [name for name in gene_features.sources if gene_features.known(name, [target])[0]]
     if not known:
         return ["  Nothing is known about it: it gets the answer that fits all knock-outs."]
@@ -77,7 +77,7 @@ def _basis(target: str, predictor: Predictor, gene_features: GeneFeatures, top: 
         "  training knock-outs with the largest weights:",
     ]
     for number in np.argsort(-np.abs(coefficients[:-1]))[:top]:
-        knockout = rung.effects.perturbations[number]
+        knockout = mix.effects.perturbations[number]
         lines.append(f"    {knockout:12} {coefficients[number] / total:+.1%}")
         lines += _shared(target, knockout, gene_features)
     return lines
