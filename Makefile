@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint pictures clean
 
 demo: $(VENV)/.installed
 	$(RUN) local_test.py --data data/demo
@@ -14,6 +14,9 @@ test: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
+
+pictures: $(VENV)/.installed
+	$(RUN) -m tools.pictures
 
 $(VENV)/.installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -55,7 +55,7 @@ class Source:
     rows: csr_array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GeneFeatures:
     """Every source over the same genes, and the row of each gene.
 
@@ -72,6 +72,9 @@ class GeneFeatures:
     genes: np.ndarray
     sources: dict[str, Source]
     row_of: dict[str, int]
+
+    def __repr__(self) -> str:
+        return f"GeneFeatures({len(self.genes):,} genes; {', '.join(self.sources)})"
 
     def known(self, source: str, genes: Sequence[str]) -> np.ndarray:
         """Whether `source` has a term for each gene: (len(genes),) bool."""
