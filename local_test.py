@@ -8,16 +8,20 @@
     python local_test.py --preflight         all that can be known before a push
 
 Exit status: 0; 1 if the platform would reject the submission or a push would fail; 2 if the run
-failed.
+failed or was called wrongly; 130 after Ctrl-C; 141 if the reader of the output went away; after
+another signal 128 and its number.
 """
 
 import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from evaluation.command import ending
 from evaluation.crossval import comparison
 from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval.contenders import given_contenders
 from evaluation.crossval.fast import Settings
 from evaluation.crossval.workers import Workers
 from evaluation.local import run as local_run
@@ -25,7 +29,6 @@ from evaluation.local.truth import read_local_truth
 from evaluation.preflight.findings import describe_findings, has_fault
 from evaluation.preflight.run import preflight
 from evaluation.scoring.panels import PANEL_KINDS
-from perturbation.errors import InputError
 
 SUBMISSION = Path(__file__).resolve().parent
 
@@ -47,15 +50,21 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--preflight", action="store_true", help="look for all that would make a push fail")
     add("--cv", type=_positive, metavar="K", help="cross-validate with K folds")
     add("--repeats", type=_positive, help="deal the folds so many times (default: 3)")
-    add("--predictor", action="append", default=[], metavar="MODULE:CLASS", help="compare it too")
+    several: dict[str, Any] = {"action": "append", "default": [], "metavar": "MODULE:NAME"}
+    add("--predictor", **several, help="compare these centroids too, the own transcript set")
+    add("--bare", action="store_true", help="do not set the own transcript for --predictor")
+    add("--cells", **several, help="compare these cells too")
+    add("--proportions", **several, help="compare these proportions too")
+    add("--features", action="append", default=[], metavar="FILE", help="and these gene features")
     add("--report", type=Path, metavar="DIR", help="write a page about the cross-validation")
     add("--jobs", type=_positive, help="processes for the folds (default: 1)")
     add("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster for the folds")
     add("--json", type=Path, metavar="FILE", help="write every number here")
     args = parser.parse_args(arguments)
-    only_cv = (args.repeats, args.predictor, args.report, args.jobs, args.dask)
-    if not args.cv and any(only_cv):
-        parser.error("--repeats, --predictor, --report, --jobs and --dask need --cv")
+    only_cv = ("repeats", "predictor", "bare", "cells", "proportions", "features")
+    only_cv += ("report", "jobs", "dask")
+    if not args.cv and (given := [name for name in only_cv if getattr(args, name)]):
+        parser.error(f"--{given[0]} needs --cv")
     if args.cv and (args.out or args.skip_train or args.score_only or args.scorer != "own"):
         parser.error("--out, --skip-train, --score-only and --scorer do not go with --cv")
     if args.preflight and args != parser.parse_args(["--preflight"]):
@@ -96,7 +105,13 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
 def cross_validate(args: argparse.Namespace, data: Path) -> int:
     """Compare predictors on knock-outs held out of training; return the exit status."""
     settings = Settings(
-        cross_validation_run.contenders(args.predictor),
+        given_contenders(
+            args.predictor,
+            args.cells,
+            args.proportions,
+            args.features,
+            own_transcript=not args.bare,
+        ),
         args.cv,
         args.repeats or 3,
         args.panel,
@@ -122,17 +137,18 @@ def _write_json(path: Path | None, values: dict[str, object]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run, and say in one sentence what is wrong with the input."""
     args = parse(arguments)
+    return ending(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the command line asks for; return the exit status."""
     if args.preflight:
         findings = preflight(SUBMISSION)
         print(describe_findings(findings))
         return 1 if has_fault(findings) else 0
-    try:
-        data, which = local_run.choose_data(SUBMISSION, args.data)
-        print(which)
-        return cross_validate(args, data) if args.cv else run_submission(args, data)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    data, which = local_run.choose_data(SUBMISSION, args.data)
+    print(which)
+    return cross_validate(args, data) if args.cv else run_submission(args, data)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from evaluation.crossval.folds import as_train_keeps, truth_of
 from evaluation.crossval.workers import Workers, map_tasks
 from evaluation.tables import aligned
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
+from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.summary import Summary
 from simulation.world import World, draw_cells, draw_world
 
@@ -47,17 +48,21 @@ def simulated_summary(world: World, names: np.ndarray, rng: np.random.Generator)
     expression = cells.expression()
     flags = pd.DataFrame(cells.flags, columns=list(PROGRAM_FLAGS))
     centroids = pd.DataFrame(expression, columns=world.genes).groupby(labels).mean()
-    return Summary(
+    training = TrainingCentroids(
         genes=world.genes,
-        centroids=centroids.loc[names],
+        perturbation_centroids=centroids.loc[names],
         n_cells=pd.Series(CELLS_OF_A_LABEL, index=names),
         control_centroid=centroids.loc[CONTROL_LABEL].to_numpy(),
         n_control_cells=2 * CELLS_OF_A_LABEL,
+        program_centroids=centroids.loc[[CONTROL_LABEL] * len(PROGRAM_FLAGS)],
+        proportions=flags.groupby(labels).mean(),
+    )
+    return Summary(
+        training,
         cells=sparse.csr_array(expression.astype(np.float32)),
         cell_labels=labels,
         cell_ranks=pd.Series(labels).groupby(labels).cumcount().to_numpy(),
         cell_programs=flags,
-        proportions=flags.groupby(labels).mean(),
     )
 
 
@@ -70,14 +75,14 @@ def one_competition(options: argparse.Namespace, seed: int) -> pd.DataFrame:
     fresh = simulated_summary(world, world.knockouts[n:], rng)
     settings = Settings((SHIPPED, *BASELINES), options.folds, options.repeats)
     kept, truth = as_train_keeps(training), truth_of(training, np.arange(N_GENES))
-    material = Material(kept, truth, gene_features_of(world), settings)
+    material = Material(kept, truth, {"": gene_features_of(world)}, settings)
     folds = pd.concat([score_fold(material, f) for f in all_folds(training, settings)])
     return _intervals(_ordered(folds), _ordered(_expected(material, fresh))).assign(seed=seed)
 
 
 def _expected(material: Material, fresh: Summary) -> pd.DataFrame:
     """Score the pipeline, trained on everything, on the fresh knock-outs."""
-    names = list(fresh.centroids.index)
+    names = list(fresh.training.perturbation_centroids.index)
     predictions = predict_fold(material, material.summary, Fold(0, 0, names))
     return score(predictions, truth_of(fresh, material.truth.columns))
 

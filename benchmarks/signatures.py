@@ -23,13 +23,14 @@ import pandas as pd
 from evaluation.crossval.baselines import BilinearRegression
 from evaluation.scoring.metrics import pearson_delta
 from evaluation.tables import aligned
+from perturbation.data.centroids import TrainingCentroids
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.model.parts import Predictor
 from perturbation.model.predictors import (
     KernelRidge,
     MeanUnitResidual,
     NearestNeighbours,
-    Predictor,
 )
 from perturbation.progress import progress
 
@@ -78,11 +79,19 @@ def score_split(
     training: pd.DataFrame, held_out: pd.DataFrame, features: dict[str, GeneFeatures]
 ) -> dict[str, float]:
     """Mean Pearson correlation of each rung over the held-out rows."""
-    n_cells = pd.Series(1, training.index)
     centre = training.mean().to_numpy()
+    measured = TrainingCentroids(
+        genes=training.columns.to_numpy(dtype=str),
+        perturbation_centroids=training,
+        n_cells=pd.Series(1, training.index),
+        control_centroid=centre,
+        n_control_cells=0,
+        program_centroids=pd.DataFrame(),
+        proportions=pd.DataFrame(),
+    )
     scores = {}
     for name, rung in RUNGS.items():
-        predictor = rung().fit(training, n_cells, None, features[name])
+        predictor = rung().fit(measured, features[name])
         predicted = predictor.predict(list(held_out.index))
         pairs = zip(held_out.to_numpy(), predicted, strict=True)
         scores[name] = np.mean([pearson_delta(t[None], p[None], centre) for t, p in pairs])

@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+import main as submission
 from evaluation.scoring.metrics import pearson_delta
 from evaluation.tables import aligned
-from perturbation.competition import CONTROL_LABEL
-from perturbation.data.summary import mean_of_perturbed_cells
+from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
+from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.gene_features import GeneFeatures, load_gene_features
+from perturbation.model.parts import Predictor
 from perturbation.model.predictors import (
     Blend,
     ControlCentroid,
@@ -29,8 +31,6 @@ from perturbation.model.predictors import (
     MeanUnitResidual,
     NearestNeighbours,
     OwnTranscript,
-    Predictor,
-    shipped_predictor,
 )
 from perturbation.progress import progress
 from simulation.world import World, draw_world, expected_values
@@ -43,7 +43,7 @@ CELLS_OF_A_KNOCKOUT, CELLS_OF_CONTROL = 200, 1000
 NULL_SHARES = (0.0, 0.3, 0.6, 0.9)
 
 RUNGS: dict[str, Callable[[], Predictor]] = {
-    "shipped": shipped_predictor,
+    "shipped": submission.shipped_predictor,
     "control centroid": ControlCentroid,
     "control + own": lambda: OwnTranscript(ControlCentroid()),
     "mean residual + own": lambda: OwnTranscript(MeanUnitResidual()),
@@ -72,13 +72,21 @@ def score_rungs(seed: int, null_share: float) -> dict[str, float]:
     centroids, _ = expected_values(world, training, CELLS_OF_A_KNOCKOUT, rng)
     truth, _ = expected_values(world, fresh, CELLS_OF_A_KNOCKOUT, rng)
     control, _ = expected_values(world, [CONTROL_LABEL], CELLS_OF_CONTROL, rng)
-    n_cells = pd.Series(CELLS_OF_A_KNOCKOUT, index=centroids.index)
-    centre = mean_of_perturbed_cells(centroids, n_cells)
+    measured = TrainingCentroids(
+        genes=world.genes,
+        perturbation_centroids=centroids,
+        n_cells=pd.Series(CELLS_OF_A_KNOCKOUT, index=centroids.index),
+        control_centroid=control.to_numpy()[0],
+        n_control_cells=CELLS_OF_CONTROL,
+        program_centroids=control.loc[[CONTROL_LABEL] * len(PROGRAM_FLAGS)],
+        proportions=pd.DataFrame(),
+    )
+    centre = measured.perturbed_centroid
     panel = np.argsort(-centroids.var().to_numpy())[:N_PANEL]
     features = gene_features_of(world)
     scores = {}
     for name, rung in RUNGS.items():
-        predictor = rung().fit(centroids, n_cells, control.to_numpy()[0], features)
+        predictor = rung().fit(measured, features)
         predicted = predictor.predict(list(fresh))
         scores[name] = np.mean(
             [

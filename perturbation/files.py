@@ -55,6 +55,14 @@ def _refusal(path: Path, error: OSError) -> str:
     return f"{path} cannot be written ({why}). Free some space or choose another directory."
 
 
+def carry_along(file: Path, directory: str | Path) -> None:
+    """Copy a file into a directory that has none of its name; nothing if there is no such file."""
+    copy = as_path(directory, "model_directory_path") / file.name
+    if file.is_file() and not copy.exists():
+        with whole_file(copy) as unfinished:
+            shutil.copyfile(file, unfinished)
+
+
 def need_room(path: Path, n_bytes: int) -> None:
     """Refuse to start what cannot fit on the disk.
 

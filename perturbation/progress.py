@@ -1,45 +1,64 @@
 """Long loops: a progress bar, and the next item made while this one is in use."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TextIO, TypeVar
+from __future__ import annotations
 
-from tqdm.auto import tqdm
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NoReturn, TextIO, TypeVar
+
+from tqdm import tqdm
 
 Item = TypeVar("Item")
-_END = object()
 
 
-class _Lines(tqdm):
-    """A bar that prints whole lines, for logs."""
+class _Lines:
+    """A stream for tqdm to write to, that turns its bars into lines, for logs and notebooks."""
 
-    monitor_interval = 0  # no thread of its own
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
 
-    @staticmethod
-    def status_printer(file: TextIO) -> Callable[[str], None]:
-        return lambda status: print(status.rstrip(), file=file, flush=True) if status else None
+    def write(self, text: str) -> None:
+        # A reader who went away, or an odd stream, is no reason to stop the work.
+        with suppress(OSError, ValueError, AttributeError):
+            if text.strip():
+                print(text.strip(), file=self.stream, flush=True)
 
 
-def progress(total: int, what: str, unit: str) -> tqdm:
-    """Return a tqdm bar over `total` units; call its `update`, close it or use it in a `with`."""
-    if sys.stderr.isatty():
+def progress(total: int, what: str, unit: str) -> tqdm[NoReturn]:
+    """Return a tqdm bar over `total` units; call its `update`, close it or use it in a `with`.
+
+    It redraws itself on a terminal, prints a line every 10 s elsewhere, and nothing where there is
+    no standard error. In a notebook too it prints lines: tqdm.auto would be another class there.
+    """
+    stream = sys.stderr
+    if stream is None or getattr(stream, "closed", False):
+        return tqdm(total=total, disable=True)
+    if hasattr(stream, "isatty") and stream.isatty():
         return tqdm(total=total, desc=what, unit=unit, unit_scale=True, leave=False)
-    form = "{desc}: {percentage:.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
-    return _Lines(
-        total=total, desc=what, unit=unit, unit_scale=True, mininterval=10, bar_format=form
+    return tqdm(
+        total=total,
+        desc=what,
+        unit=unit,
+        unit_scale=True,
+        file=_Lines(stream),
+        mininterval=10,
+        miniters=1,
+        bar_format="{desc}: {percentage:.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, "
+        "{rate_fmt}]",
     )
 
 
 def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
     """Yield `items` unchanged, while a thread already makes the next one.
 
-    At most two items exist at a time: the one in use and the next.
+    At most two items exist at a time: the one in use and the next. None of them is None.
     """
     iterator = iter(items)
     with ThreadPoolExecutor(max_workers=1) as thread:
-        pending = thread.submit(next, iterator, _END)
-        while (item := pending.result()) is not _END:
-            pending = thread.submit(next, iterator, _END)
+        pending = thread.submit(next, iterator, None)
+        while (item := pending.result()) is not None:
+            pending = thread.submit(next, iterator, None)
             yield item
             del item

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from scipy import sparse
 
-from benchmarks.h5ad_storage import append_csr, create_csr
+from simulation.h5ad_storage import append_csr, create_csr
 from simulation.world import World, draw_cells
 
 CELLS_PER_DRAW = 256

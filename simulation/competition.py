@@ -16,7 +16,6 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from benchmarks.h5ad_storage import rewrite_x, write_frame
 from perturbation.competition import (
     CONTROL_LABEL,
     GENES_FILE,
@@ -29,6 +28,7 @@ from perturbation.competition import (
 )
 from perturbation.errors import InputError
 from simulation.cells import CellFacts, write_cells, write_dense
+from simulation.h5ad_storage import rewrite_x, write_frame
 from simulation.world import CONTROL_PROPORTIONS, MEAN_PROPORTIONS, World, draw_world
 
 SIGNATURE_FILE = "signature_genes.csv"

@@ -3,9 +3,13 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import main
+from perturbation.competition import PROGRAM_FLAGS
+from perturbation.data.centroids import TrainingCentroids
 from simulation.competition import simulate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +26,19 @@ def pytest_terminal_summary(terminalreporter):
     if refused or accepted:
         line = f"bad inputs: {refused} refused with one sentence each, {accepted} harmless accepted"
         terminalreporter.write_line(line)
+
+
+def training_of(centroids, n_cells, control, proportions=None):
+    """Training centroids of a table by hand, its programs all like the control."""
+    return TrainingCentroids(
+        genes=centroids.columns.to_numpy(dtype=str),
+        perturbation_centroids=centroids,
+        n_cells=n_cells[centroids.index],
+        control_centroid=np.asarray(control),
+        n_control_cells=100,
+        program_centroids=pd.DataFrame([control] * 4, list(PROGRAM_FLAGS), centroids.columns),
+        proportions=pd.DataFrame() if proportions is None else proportions,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,7 @@ def assign_programs(x: np.ndarray, is_control: np.ndarray) -> pd.DataFrame:
 
 def write_competition(
     out: Path,
+    counts: np.ndarray,
     x: np.ndarray,
     obs: pd.DataFrame,
     genes: pd.Index,
@@ -62,10 +63,10 @@ def write_competition(
     ----------
     out
         Directory; made if it is missing.
-    x
-        (n_cells, n_genes) log2(1 + counts per 100,000).
+    counts, x
+        (n_cells, n_genes) raw counts, and the log2(1 + counts per 100,000) made of them.
     obs
-        (n_cells, 5) columns gene (the knock-out, "NC" for controls) and the four flags.
+        Columns gene (the knock-out, "NC" for controls), the four flags, and any others.
     genes
         (n_genes,) names.
     held_out
@@ -78,7 +79,8 @@ def write_competition(
     out.mkdir(parents=True, exist_ok=True)
     is_truth = obs["gene"].isin(held_out).to_numpy()
     var = pd.DataFrame(index=genes)
-    _write_training(out, x[~is_truth], obs[~is_truth].reset_index(drop=True), var)
+    trained_on = obs[~is_truth].reset_index(drop=True)
+    _write_training(out, counts[~is_truth], x[~is_truth], trained_on, var)
     _write_truth(out, x, obs, is_truth, var)
     asked = rng.permutation(genes)[: int(SHARE_OF_GENES_ASKED * len(genes))]
     for name, lines in ((GENES_FILE, asked), (PERTURBATIONS_FILE, targets)):
@@ -86,10 +88,13 @@ def write_competition(
     (out / "signature_genes.csv").write_text("gene,program\n", encoding="utf-8")
 
 
-def _write_training(out: Path, x: np.ndarray, obs: pd.DataFrame, var: pd.DataFrame) -> None:
+def _write_training(
+    out: Path, counts: np.ndarray, x: np.ndarray, obs: pd.DataFrame, var: pd.DataFrame
+) -> None:
     _proportions(obs).to_csv(out / PROPORTIONS_FILE, index=False)
     obs = obs.assign(gene=pd.Categorical(obs["gene"])).rename(index=lambda row: f"cell{row}")
-    ad.AnnData(sparse.csr_matrix(x), obs=obs, var=var).write_h5ad(
+    layers = {"counts": sparse.csr_matrix(counts)}
+    ad.AnnData(sparse.csr_matrix(x), obs=obs, var=var, layers=layers).write_h5ad(
         out / TRAINING_FILE, compression="gzip", compression_opts=9
     )
 

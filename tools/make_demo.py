@@ -27,23 +27,38 @@ def main(renge: Path, out: Path, rng: np.random.Generator) -> None:
     """Write the demo."""
     cells = _sample(read_renge(renge), rng)
     x = log_per_100k(cells.X)
-    obs = pd.DataFrame({"gene": cells.obs["gene"].astype(str).to_numpy()})
+    obs = cells.obs.reset_index(drop=True)
     obs = obs.join(assign_programs(x, (obs["gene"] == CONTROL_LABEL).to_numpy()))
     knockouts = sorted(set(obs["gene"]) - {CONTROL_LABEL})
     held_out = rng.choice(knockouts, N_HELD_OUT, replace=False)
     targets = sorted(set(cells.var_names) - set(knockouts))
-    write_competition(out, x, obs, cells.var_names, held_out, targets, rng)
+    write_competition(out, cells.X, x, obs, cells.var_names, held_out, targets, rng)
 
 
 def read_renge(folder: Path) -> ad.AnnData:
-    """Raw counts (14,945 cells, 103 genes), and in obs['gene'] the knock-out or "NC".
+    """Raw counts (14,945 cells, 103 genes), and in obs what the package tells of each cell.
 
-    The package keeps ln(1 + counts), and a 0/1 column for each gene that may be knocked out.
+    The package keeps ln(1 + counts), a 0/1 column for each gene that may be knocked out, and the
+    day on which a cell was taken; every day is a sequencing library of its own, 1 to 4 in front of
+    the barcode.
+
+    Returns
+    -------
+    AnnData; obs has nCount_RNA and nFeature_RNA, sum and number of the counts above 0 of the 103
+    genes, SampleID, the day, and gene, the knock-out or "NC".
     """
     counts = np.round(np.expm1(pd.read_csv(folder / "E_renge_d2_80.csv", index_col=0)))
-    knocked_out = pd.read_csv(folder / "X_renge_d2_80.csv", index_col=0).drop(columns="t")
-    label = knocked_out.idxmax(axis=1).where(knocked_out.any(axis=1), CONTROL_LABEL)
-    return ad.AnnData(counts, obs=label.to_frame("gene"))
+    knocked_out = pd.read_csv(folder / "X_renge_d2_80.csv", index_col=0)
+    day = knocked_out.pop("t").astype(int)
+    obs = pd.DataFrame(
+        {
+            "nCount_RNA": counts.sum(axis=1),
+            "nFeature_RNA": (counts > 0).sum(axis=1).astype(np.int32),
+            "SampleID": "day" + day.astype(str),
+            "gene": knocked_out.idxmax(axis=1).where(knocked_out.any(axis=1), CONTROL_LABEL),
+        }
+    )
+    return ad.AnnData(counts, obs=obs)
 
 
 def _sample(cells: ad.AnnData, rng: np.random.Generator) -> ad.AnnData:

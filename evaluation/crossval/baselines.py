@@ -8,6 +8,8 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from perturbation.data.centroids import TrainingCentroids
+
 N_COMPONENTS = 10
 RIDGE = 0.1
 
@@ -25,17 +27,9 @@ class BilinearRegression:
     that is no measured gene gets b, where theirs stops with a KeyError.
     """
 
-    def fit(
-        self,
-        centroids: pd.DataFrame,
-        n_cells: pd.Series | None = None,
-        control_centroid: np.ndarray | None = None,
-        gene_features: object = None,
-    ) -> Self:
-        """Learn from the centroids (n_perturbations, n_genes) alone.
-
-        The other arguments make it a rung like those of `perturbation.model.predictors`.
-        """
+    def fit(self, training: TrainingCentroids, gene_features: object = None) -> Self:
+        """Learn from the training centroids alone."""
+        centroids = training.perturbation_centroids
         y = centroids.to_numpy(np.float64).T
         self.genes = centroids.columns
         self.mean = y.mean(axis=1)
@@ -48,9 +42,9 @@ class BilinearRegression:
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
-        """Return centroids (len(perturbations), n_genes) float64, not clipped at 0."""
+        """Return centroids (len(perturbations), n_genes) float64, at least 0."""
         own, _ = self._own_scores(perturbations)
-        return own @ self.weights.T @ self.gene_scores.T + self.mean
+        return np.maximum(own @ self.weights.T @ self.gene_scores.T + self.mean, 0)
 
     def _own_scores(self, perturbations: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(n, 10) rows of G, zeros for what is no gene, and (n,) bool whether it is one."""

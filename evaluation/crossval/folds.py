@@ -10,7 +10,7 @@ from scipy import sparse
 
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.data.dataset import Dataset
-from perturbation.data.summary import N_CELLS_KEPT, Summary, spread_evenly, summarise
+from perturbation.data.summary import CELLS_KEPT_PER_LABEL, Summary, spread_evenly, summarise
 from perturbation.errors import InputError
 
 SEED = 0
@@ -51,6 +51,10 @@ class Truth:
             proportions=self.proportions.loc[perturbations],
         )
 
+    def cells_of(self, perturbation: str) -> np.ndarray:
+        """(n, n_scored) float64, the first cells of one perturbation in file order."""
+        return self.cells[self.cell_labels == perturbation].toarray().astype(np.float64)
+
 
 def read_once(dataset: Dataset, scored: np.ndarray) -> tuple[Summary, Truth]:
     """Read X once: the summary that folds train on, and the truth about every perturbation.
@@ -75,9 +79,9 @@ def read_once(dataset: Dataset, scored: np.ndarray) -> tuple[Summary, Truth]:
 
 def as_train_keeps(summary: Summary) -> Summary:
     """Keep of the cells those that train() keeps: spread evenly over the rows of each label."""
-    n_cells = summary.n_cells.reindex(summary.cell_labels).fillna(summary.n_control_cells)
-    of_a_label = N_CELLS_KEPT / (len(summary.n_cells) + 1)
-    kept = spread_evenly(summary.cell_ranks, n_cells.to_numpy(), of_a_label)
+    training = summary.training
+    n_cells = training.n_cells.reindex(summary.cell_labels).fillna(training.n_control_cells)
+    kept = spread_evenly(summary.cell_ranks, n_cells.to_numpy(), CELLS_KEPT_PER_LABEL)
     return summary.with_cells(np.flatnonzero(kept))
 
 
@@ -88,10 +92,10 @@ def truth_of(summary: Summary, scored: np.ndarray) -> Truth:
     is_truth &= summary.cell_ranks < CELLS_PER_PERTURBATION
     return Truth(
         columns,
-        summary.centroids.iloc[:, columns],
+        summary.training.perturbation_centroids.iloc[:, columns],
         summary.cells[np.flatnonzero(is_truth)][:, columns],
         summary.cell_labels[is_truth],
-        summary.proportions.drop(index=CONTROL_LABEL),
+        summary.training.proportions.drop(index=CONTROL_LABEL),
     )
 
 

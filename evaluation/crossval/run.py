@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pandas as pd
 
+import main
+
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare
-from evaluation.crossval.contenders import BASELINES, SHIPPED, Contender, make_predictor
+from evaluation.crossval.contenders import BASELINES
 from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
+from evaluation.crossval.small_cut import check_small_cut
 from evaluation.crossval.workers import Workers
 from evaluation.report.examples import best_median_worst
-from evaluation.report.page import Report, write_report
+from evaluation.report.crossval import Report, write_report
+from evaluation.report.weights import learnt_weights
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
+from perturbation.answers import fitted
 from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
@@ -33,32 +38,13 @@ class Finished:
     words: dict[str, str]
 
 
-def contenders(extra: list[str]) -> tuple[Contender, ...]:
-    """Return the shipped predictor, the baselines and predictors given as "module:Class".
-
-    Raises
-    ------
-    InputError
-        If one cannot be imported, lacks fit() or predict(), or is given twice.
-    """
-    if repeated := [reference for reference in extra if extra.count(reference) > 1]:
-        raise InputError(f"--predictor {repeated[0]} is given twice; give each once.")
-    for reference in extra:
-        predictor = make_predictor(reference)
-        missing = [name for name in ("fit", "predict") if not hasattr(predictor, name)]
-        if missing:
-            raise InputError(
-                f"{reference} has no {missing[0]}(); see perturbation/model/predictors.py."
-            )
-    return (SHIPPED, *BASELINES, *[Contender(reference, reference) for reference in extra])
-
-
 def gather(data: Path, model: Path, settings: Settings) -> Material:
     """Read all that folds share, in one pass over the training cells.
 
     Of the model directory the gene features alone are read; models are trained fold by fold.
     """
-    gene_features = load_gene_features(model / GENE_FEATURES_FILE)
+    paths = {contender.features for contender in settings.contenders}
+    gene_features = {path: load_gene_features(path or model / GENE_FEATURES_FILE) for path in paths}
     dataset = open_dataset(data)
     wanted = read_names(data / GENES_FILE)
     scored = pd.Index(dataset.genes).get_indexer(wanted)
@@ -73,6 +59,7 @@ def gather(data: Path, model: Path, settings: Settings) -> Material:
 def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finished:
     """Cross-validate and compare; see `gather`."""
     material = gather(data, model, settings)
+    check_small_cut(material.summary, model)
     scores = cross_validate(material, workers)
     return Finished(material, scores, compare(scores), _words(data, material))
 
@@ -81,14 +68,11 @@ def _words(data: Path, material: Material) -> dict[str, str]:
     """Say what was run, for the report and the JSON file."""
     settings, n_scored = material.settings, len(material.truth.columns)
     panel = (n_scored, settings.panel, settings.panel_genes, settings.panel_draws)
-    summary = material.summary
-    n_cells = int(summary.n_cells.sum()) + summary.n_control_cells
     return {
-        "Data": f"{data.name}: {n_cells:,} cells, {len(summary.genes):,} genes, "
-        f"{len(summary.n_cells)} knock-outs",
+        "Data": f"{data.name}: {material.summary.training.description}",
         "Folds": f"{settings.n_folds}, dealt anew for each of {settings.n_repeats} repeats",
         "Panels": describe_panels(*panel) + "; the same for all predictors, anew for every fold",
-        "Cells": "every predictor's centroid is given to the same 100 training cells",
+        "Cells": "those of predict(), as infer() writes them",
         "Truth": "the first 100 cells of a knock-out in file order; all of them for its mean",
         "Proportions": "the controls' for the control centroid, the training mean for the other "
         "two baselines, else the shipped rule",
@@ -116,17 +100,22 @@ def describe_notes(finished: Finished) -> str:
 
 
 def report(finished: Finished, directory: Path) -> Path:
-    """Write the page; draws the last predictor given, else the control, beside the shipped one."""
+    """Write the page about it and return its path."""
     material = finished.material
-    given = material.settings.contenders[1 + len(BASELINES) :]
+    training = material.summary.training
+    control = pd.Series(training.control_centroid, index=training.genes)
+    knockouts = material.truth.proportions.assign(
+        cells=training.n_cells, expression=control.reindex(training.n_cells.index)
+    )
+    predictor = fitted(main.shipped_predictor(), training, material.gene_features[""])
     return write_report(
         Report(
             finished.scores,
             finished.comparisons,
-            (given[-1] if given else BASELINES[0]).name,
-            best_median_worst(material, finished.scores),
-            material.truth.proportions,
+            knockouts,
             finished.words,
+            best_median_worst(material, finished.scores),
+            learnt_weights(predictor, material.gene_features[""]),
         ),
         directory,
     )

@@ -129,8 +129,8 @@ def _check_model(places: Places) -> None:
         model = load_model(places.model)
         if not was_trained_on(model, places.data):
             raise InputError(
-                f"{places.model / MODEL_FILE} was trained on {model.trained_on}, other data than "
-                f"{places.data}. Run without --skip-train."
+                f"{places.model / MODEL_FILE} was trained on {model.training.description}, other "
+                f"data than {places.data}. Run without --skip-train."
             )
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import multiprocessing
-import os
+import json
+import re
+import signal
+import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from evaluation.local import stage_process
 from perturbation.competition import PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE
 from perturbation.errors import InputError
+
+NEAR_THE_LIMIT = 0.8
+"""Share of the memory there is from which a SIGKILL is laid to its want."""
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+class StageFailure(InputError):
+    """train() or infer() did not return; the message holds the user's own error and its place."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +47,72 @@ def run_stage(submission: Path, name: str, values: Mapping[str, Any]) -> Cost:
     name
         "train" or "infer".
     values
-        Arguments by name; a parameter with a default keeps it, an unknown one gets None.
+        Arguments by name, as JSON holds them; a parameter with a default keeps it, an unknown one
+        gets None.
 
     Raises
     ------
-    InputError
-        If the function raised one, or the process was killed.
+    StageFailure
+        If the function raised anything, ended the program, or was killed.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as process:
+    oom_kills = count_oom_kills()
+    call = {"submission": str(submission.resolve()), "name": name, "values": dict(values)}
+    with tempfile.TemporaryDirectory() as directory:
+        report, crash = Path(directory, "report.json"), Path(directory, "crash.txt")
+        command: list[str | Path] = [sys.executable, "-P", stage_process.__file__, report, crash]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:  # noqa: S603, our own
+            try:
+                with suppress(BrokenPipeError):  # it died at once; its status says more
+                    print(json.dumps(call), file=process.stdin, flush=True)
+                peak = _wait(process)
+            finally:
+                process.communicate()  # after Ctrl-C: ends its standard input, and so the stage
+        outcome = json.loads(report.read_text("utf-8")) if report.exists() else {}
+        if process.returncode == 0 and "seconds" in outcome:
+            return Cost(outcome["seconds"], outcome["peak_memory_bytes"] or peak)
+        why = _sudden_end(process.returncode, crash, peak, oom_kills)
+    raise StageFailure(outcome.get("failure") or f"{name}() failed: {why}")
+
+
+def _wait(process: subprocess.Popen[str]) -> int:
+    """Wait for the end; return the largest resident memory that was seen, in bytes."""
+    peak = 0
+    while True:
         try:
-            return process.submit(_measured_call, submission, name, dict(values)).result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                f"{name}() was killed: most likely it ran out of memory "
-                f"({psutil.virtual_memory().available / 1e9:.1f} GB are free now)."
-            ) from error
+            process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            with suppress(psutil.Error):
+                peak = max(peak, psutil.Process(process.pid).memory_info().rss)
+        else:
+            return peak
+
+
+def _sudden_end(status: int, crash: Path, peak: int, oom_kills: int) -> str:
+    """Say what is known of a process that left no report; memory is blamed only with evidence."""
+    if status >= 0:
+        return f"its process ended with status {status} before it returned, as by os._exit()."
+    limit = psutil.virtual_memory().total
+    used = f"it held {peak / 1e9:.2f} of the {limit / 1e9:.1f} GB of this machine"
+    if count_oom_kills() > oom_kills:
+        return f"the system killed it because memory ran out; {used}."
+    if status == -signal.SIGKILL and peak > NEAR_THE_LIMIT * limit:
+        return f"it was killed, most likely because memory ran out; {used}."
+    name = f"{signal.Signals(-status).name} ({signal.strsignal(-status)})"
+    frames = re.findall(r"  File .*", crash.read_text(errors="replace"))
+    frames = [frame for frame in frames if stage_process.__file__ not in frame]
+    return "\n".join([f"{name} ended its process; {used}.", *frames[:3]])
+
+
+def count_oom_kills(cgroups: Path = CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int:
+    """How many processes of this cgroup the kernel killed for want of memory; 0 if unknown."""
+    lines = own.read_text().splitlines() if own.exists() else []
+    paths = [line.split(":", 2)[2].strip("/") for line in lines]
+    for path in (*paths, ""):  # "" for a container that sees its own cgroup as the root
+        for file in (Path(path, "memory.events"), Path("memory", path, "memory.oom_control")):
+            with suppress(OSError):  # of version 2 of cgroups, of version 1
+                if kills := re.search(r"oom_kill (\d+)", (cgroups / file).read_text()):
+                    return int(kills[1])
+    return 0
 
 
 def infer_values(
@@ -67,31 +125,6 @@ def infer_values(
         "prediction_h5ad_file_path": str(prediction / PREDICTION_FILE),
         "program_proportion_csv_file_path": str(prediction / PREDICTED_PROPORTIONS_FILE),
         "model_directory_path": str(model),
-        "predict_perturbations": perturbations,
-        "genes_to_predict": genes,
+        "predict_perturbations": list(perturbations),
+        "genes_to_predict": list(genes),
     }
-
-
-def _measured_call(submission: Path, name: str, values: dict[str, Any]) -> Cost:
-    os.chdir(submission)
-    sys.path.insert(0, str(submission))
-    start = time.perf_counter()
-    call_by_name(getattr(importlib.import_module("main"), name), values)
-    return Cost(time.perf_counter() - start, _peak_memory())
-
-
-def call_by_name(function: Callable[..., None], values: Mapping[str, Any]) -> None:
-    """Pass each parameter without a default its value by name, None if there is none."""
-    parameters = inspect.signature(function).parameters.values()
-    wanted = [p.name for p in parameters if p.default is p.empty]
-    function(**{name: values.get(name) for name in wanted})
-
-
-def _peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    if sys.platform == "win32":
-        return psutil.Process().memory_info().peak_wset
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

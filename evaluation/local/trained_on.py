@@ -17,5 +17,6 @@ def was_trained_on(model: Model, data: Path) -> bool:
     dataset = open_dataset(data)
     n_cells = pd.Series(dataset.labels).value_counts().drop(CONTROL_LABEL)
     return (
-        np.array_equal(dataset.genes, model.genes) and n_cells.to_dict() == model.n_cells.to_dict()
+        np.array_equal(dataset.genes, model.training.genes)
+        and n_cells.to_dict() == model.training.n_cells.to_dict()
     )

@@ -76,7 +76,7 @@ def model_findings(submission: Path) -> Iterator[Finding]:
     except InputError as error:
         yield Finding(FAULT, str(error))
         return
-    trained_on = f"{path} was trained on {model.trained_on}"
+    trained_on = f"{path} was trained on {model.training.description}"
     try:
         yield _data_finding(model, trained_on, submission / "data")
     except InputError as error:
@@ -110,8 +110,9 @@ def trial_findings(submission: Path) -> Iterator[Finding]:
     except InputError as error:
         yield Finding(FAULT, str(error))
         return
-    genes = genes or model.genes.tolist()
-    new = [p for p in [*perturbations, *genes] if p not in model.centroids.index][:1]
+    genes = genes or model.training.genes.tolist()
+    measured = set(model.training.n_cells.index)
+    new = [p for p in [*perturbations, *genes] if p not in measured][:1]
     with tempfile.TemporaryDirectory() as directory:
         prediction = Path(directory)
         places = submission / "data", submission / MODEL_DIRECTORY, prediction

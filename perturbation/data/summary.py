@@ -1,37 +1,33 @@
-"""What the 18 GB of training cells say, in one pass: mean profiles, and some cells of each."""
+"""What the 18 GB of training cells say, in one pass: centroids, and some cells of each label."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from perturbation.competition import CONTROL_LABEL
+from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
+from perturbation.data.centroids import TrainingCentroids, add_by_label
 from perturbation.data.dataset import Dataset
+from perturbation.data.matrix import Sparse
 from perturbation.progress import progress
 
-N_CELLS_KEPT = 4000
-"""Real cells kept to choose from; more did not lower the MMD."""
+CELLS_KEPT_PER_LABEL = 40
+"""Real cells kept of every knock-out and of the controls, whatever the number of labels, so that a
+training set without some knock-outs keeps the same cells of the others."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
-    """Centroids, some real cells and program proportions; all that is fitted is fitted from this.
+    """Centroids and some real cells; all that is fitted is fitted from this.
 
     Attributes
     ----------
-    genes
-        (n_genes,) names, in the order of the training file.
-    centroids
-        (n_perturbations, n_genes) float64, mean of the cells of each knock-out, NC not included.
-    n_cells
-        (n_perturbations,) how many cells each mean is over.
-    control_centroid
-        (n_genes,) float64, mean of the NC cells.
-    n_control_cells
-        How many there are.
+    training
+        The centroids and proportions.
     cells
         (n, n_genes) float32, real cells of every label, NC included, in file order.
     cell_labels
@@ -40,27 +36,18 @@ class Summary:
         (n,) the place of each row of `cells` among the cells of its label in the file, from 0.
     cell_programs
         (n, 4) 0/1, the program flags of each row of `cells`.
-    proportions
-        (n_perturbations + 1, 4), NC included.
     """
 
-    genes: np.ndarray
-    centroids: pd.DataFrame
-    n_cells: pd.Series
-    control_centroid: np.ndarray
-    n_control_cells: int
+    training: TrainingCentroids
     cells: sparse.csr_array
     cell_labels: np.ndarray
     cell_ranks: np.ndarray
     cell_programs: pd.DataFrame
-    proportions: pd.DataFrame
 
-    @property
-    def perturbed_centroid(self) -> np.ndarray:
-        """(n_genes,) float64, mean of all perturbed cells: the reference of Pearson delta."""
-        return mean_of_perturbed_cells(self.centroids, self.n_cells)
+    def __repr__(self) -> str:
+        return f"Summary({self.training.description}; {len(self.cell_labels):,} cells kept)"
 
-    def with_cells(self, rows: np.ndarray) -> "Summary":
+    def with_cells(self, rows: np.ndarray) -> Summary:
         """Return the same summary with some of the cells, given by their rows."""
         return replace(
             self,
@@ -70,40 +57,20 @@ class Summary:
             cell_programs=self.cell_programs.iloc[rows].reset_index(drop=True),
         )
 
-    def without(self, perturbations: Sequence[str]) -> "Summary":
+    def without(self, perturbations: Sequence[str]) -> Summary:
         """Return the summary of a training set in which these were never measured."""
         names = list(perturbations)
         others = np.flatnonzero(~np.isin(self.cell_labels, names))
-        return replace(
-            self.with_cells(others),
-            centroids=self.centroids.drop(index=names),
-            n_cells=self.n_cells.drop(index=names),
-            proportions=self.proportions.drop(index=names),
-        )
+        return replace(self.with_cells(others), training=self.training.without(names))
 
 
-def mean_of_perturbed_cells(centroids: pd.DataFrame, n_cells: pd.Series) -> np.ndarray:
-    """(n_genes,) float64: the centroids averaged with the number of cells as weight."""
-    weights = n_cells[centroids.index].to_numpy(np.float64)
-    return weights @ centroids.to_numpy() / weights.sum()
-
-
-def summarise(
-    dataset: Dataset,
-    *,
-    n_cells_kept: int = N_CELLS_KEPT,
-    first_cells: int = 0,
-    cells_per_block: int = 256,
-) -> Summary:
-    """Read X once and keep its centroids and some cells of every label.
+def summarise(dataset: Dataset, *, first_cells: int = 0, cells_per_block: int = 256) -> Summary:
+    """Read X once: its centroids, and some cells of every label.
 
     Parameters
     ----------
     dataset
         From `open_dataset`.
-    n_cells_kept
-        How many cells to keep, as many of each label, spread evenly over its rows in file order.
-        Memory: this many cells as sparse float32.
     first_cells
         Keep the first so many cells of every label too, for a cross-validation to compare with.
     cells_per_block
@@ -116,28 +83,52 @@ def summarise(
     """
     labels, codes, n_cells = np.unique(dataset.labels, return_inverse=True, return_counts=True)
     ranks = pd.Series(codes).groupby(codes).cumcount().to_numpy()
-    is_spread = spread_evenly(ranks, n_cells[codes], n_cells_kept / len(labels))
-    kept = np.flatnonzero(is_spread | (ranks < first_cells))
+    is_kept = spread_evenly(ranks, n_cells[codes], CELLS_KEPT_PER_LABEL) | (ranks < first_cells)
+    kept = np.flatnonzero(is_kept)
+    is_control = dataset.labels == CONTROL_LABEL
+    # For each program: 0 for its control cells, -1 for all others.
+    program_codes = dataset.program_flags.to_numpy().T * is_control - 1
     sums = np.zeros((len(labels), len(dataset.genes)))
+    program_sums = np.zeros((len(PROGRAM_FLAGS), len(dataset.genes)))
     cells = _GrowingMatrix()
     with progress(len(codes), "reading cells", unit="cell") as bar:
         for rows, columns, block in dataset.blocks(cells_per_block):
-            _add_by_label(sums[:, columns], codes[rows], block)
-            inside = kept[(kept >= rows.start) & (kept < rows.stop)] - rows.start
-            cells.add(block[inside])
+            add_by_label(sums[:, columns], codes[rows], block)
+            for number, program in enumerate(program_codes):
+                add_by_label(program_sums[number : number + 1, columns], program[rows], block)
+            cells.add(block[kept[(kept >= rows.start) & (kept < rows.stop)] - rows.start])
             bar.update(block.shape[0] * block.shape[1] / len(dataset.genes))
-    is_control = labels == CONTROL_LABEL
-    means = pd.DataFrame(sums / n_cells[:, None], index=labels, columns=dataset.genes)
+    n_of_program = (program_codes >= 0).sum(axis=1)
     return Summary(
-        genes=dataset.genes,
-        centroids=means[~is_control],
-        n_cells=pd.Series(n_cells, index=labels)[~is_control],
-        control_centroid=means.loc[CONTROL_LABEL].to_numpy(),
-        n_control_cells=int(n_cells[is_control][0]),
+        _centroids(dataset, labels, n_cells, sums, n_of_program, program_sums),
         cells=type(block)(cells.arrays(), shape=(len(kept), len(dataset.genes))).tocsr(),
         cell_labels=dataset.labels[kept],
         cell_ranks=ranks[kept],
         cell_programs=dataset.program_flags.iloc[kept].reset_index(drop=True),
+    )
+
+
+def _centroids(
+    dataset: Dataset,
+    labels: np.ndarray,
+    n_cells: np.ndarray,
+    sums: np.ndarray,
+    n_of_program: np.ndarray,
+    program_sums: np.ndarray,
+) -> TrainingCentroids:
+    """Divide the sums by how many cells they are of."""
+    means = pd.DataFrame(sums / n_cells[:, None], index=labels, columns=dataset.genes)
+    control = means.loc[CONTROL_LABEL].to_numpy()
+    of_programs = program_sums / np.maximum(n_of_program, 1)[:, None]
+    of_programs[n_of_program == 0] = control
+    is_control = labels == CONTROL_LABEL
+    return TrainingCentroids(
+        genes=dataset.genes,
+        perturbation_centroids=means[~is_control],
+        n_cells=pd.Series(n_cells, index=labels)[~is_control],
+        control_centroid=control,
+        n_control_cells=int(n_cells[is_control][0]),
+        program_centroids=pd.DataFrame(of_programs, list(PROGRAM_FLAGS), dataset.genes),
         proportions=dataset.proportions.loc[labels],
     )
 
@@ -152,7 +143,7 @@ class _GrowingMatrix:
         self.data, self.indices = bytearray(), bytearray()
         self.lengths = [np.zeros(1, np.int32)]
 
-    def add(self, matrix: sparse.csr_array | sparse.csc_array) -> None:
+    def add(self, matrix: Sparse) -> None:
         self.data += memoryview(matrix.data.astype(np.float32)).cast("B")
         self.indices += memoryview(matrix.indices.astype(np.int32)).cast("B")
         self.lengths.append(np.diff(matrix.indptr))
@@ -182,18 +173,3 @@ def spread_evenly(ranks: np.ndarray, n_cells: np.ndarray, n_chosen: float) -> np
     """
     step = np.maximum(n_cells / n_chosen, 1.0)
     return ranks // step > (ranks - 1) // step
-
-
-def _add_by_label(
-    sums: np.ndarray, codes: np.ndarray, block: sparse.csr_array | sparse.csc_array
-) -> None:
-    """Add each cell of `block` to its label's row of `sums`, in the order of the file.
-
-    The order of the additions does not depend on the blocks, so neither do the sums.
-    """
-    for major, (start, end) in enumerate(pairwise(block.indptr.tolist())):
-        values, minor = block.data[start:end], block.indices[start:end].astype(np.intp)
-        if block.format == "csr":
-            np.add.at(sums[codes[major]], minor, values)
-        else:
-            np.add.at(sums[:, major], codes[minor], values)

@@ -1,13 +1,14 @@
 """A hundred real cells that stand for all, and their shift to any mean."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 
 import numpy as np
 from scipy import sparse
 
+from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
+from perturbation.data.summary import Summary
 from perturbation.model.mmd_kernel import mmd_kernel
-from perturbation.model.predictors import Predictor
 
 N_KERNEL_GENES = 1000
 """The platform's panel has 1,000 genes, which behave like variable ones."""
@@ -19,25 +20,29 @@ VALUES_SQUARED = 2**18
 """Values squared at a time, to save memory."""
 
 
-def choose_cells(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int) -> np.ndarray:
-    """Choose real cells whose distribution is closest to that of all, by kernel herding.
+def choose_cells(summary: Summary, n_chosen: int = CELLS_PER_PERTURBATION) -> np.ndarray:
+    """Choose real perturbed cells whose distribution is closest to that of all, by kernel herding.
 
     Greedy herding (Chen, Welling and Smola 2010) under the platform's own MMD kernel on the most
     variable genes. The order is that of choice, so every prefix is balanced too.
 
     Parameters
     ----------
-    cells
-        (n, n_genes) log2(1 + counts per 100,000).
-    candidates
-        (n_candidates,) rows of `cells` to choose from and to stay close to.
+    summary
+        Of the training cells; those of knock-outs are chosen from, and stayed close to.
     n_chosen
-        How many to choose. Cells repeat only if there are fewer candidates than that.
+        How many to choose. Cells repeat only if there are fewer perturbed cells than that.
 
     Returns
     -------
-    ndarray (n_chosen,) rows of `cells`, in the order of choice.
+    ndarray (n_chosen, n_genes) float32, log2(1 + counts per 100,000), in the order of choice.
     """
+    perturbed = np.flatnonzero(summary.cell_labels != CONTROL_LABEL)
+    return summary.cells[herded(summary.cells, perturbed, n_chosen)].toarray()
+
+
+def herded(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int) -> np.ndarray:
+    """(n_chosen,) rows of `cells`, of those among `candidates`, in the order of choice."""
     panel = cells[:, most_variable_genes(cells, N_KERNEL_GENES)][candidates].toarray()
     kernel = mmd_kernel(panel.astype(np.float64))
     order = _herd(kernel, min(n_chosen, len(kernel)))
@@ -118,36 +123,22 @@ class BaseCells:
         return np.maximum(moved, 0, out=moved)
 
 
-def predict_cells(
-    predictor: Predictor,
-    base_cells: BaseCells,
-    columns: np.ndarray,
-    perturbations: Sequence[str],
-    *,
-    perturbations_per_block: int = 128,
-) -> Iterator[np.ndarray]:
-    """Yield the predicted cells of each perturbation in turn.
+def cells_at(base_cells: np.ndarray, centroids: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the base cells moved to each centroid in turn.
 
     Parameters
     ----------
-    predictor
-        A fitted rung of predictors.py, or anything alike.
     base_cells
-        (n_cells, n_genes), already cut to `columns`.
-    columns
-        (n_genes,) columns of the centroids that are wanted.
-    perturbations
-        Knocked-out genes.
-    perturbations_per_block
-        Centroids predicted at a time: memory for as many rows of float64.
+        (n_cells, n_genes) non-negative.
+    centroids
+        Each (n_genes,), the same genes.
 
     Yields
     ------
     ndarray (n_cells, n_genes) float32, log2(1 + counts per 100,000); good until two more were
     asked for: its memory is used again, as fresh memory costs time.
     """
-    buffers = cycle(np.empty((N_BUFFERS, *base_cells.cells.shape), np.float32))
-    for start in range(0, len(perturbations), perturbations_per_block):
-        centroids = predictor.predict(perturbations[start : start + perturbations_per_block])
-        for centroid in centroids:
-            yield base_cells.with_mean(centroid[columns], out=next(buffers))
+    base = BaseCells(base_cells)
+    buffers = cycle(np.empty((N_BUFFERS, *base_cells.shape), np.float32))
+    for centroid in centroids:
+        yield base.with_mean(centroid, out=next(buffers))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from perturbation.data.summary import mean_of_perturbed_cells
+from perturbation.data.centroids import TrainingCentroids
 
 SHORTEST = 1e-12
 NOISE_RANGE = (0.2, 5.0)
@@ -39,21 +38,19 @@ class Effects:
     shares: np.ndarray
 
 
-def effects_of(
-    centroids: pd.DataFrame, n_cells: pd.Series, control_centroid: np.ndarray | None
-) -> Effects:
+def effects_of(training: TrainingCentroids) -> Effects:
     """Take the perturbed centroid off every centroid and the control's, and scale to length 1."""
-    n_cells = n_cells[centroids.index]
-    centre = mean_of_perturbed_cells(centroids, n_cells)
-    control = centre if control_centroid is None else control_centroid
-    residuals = np.vstack([centroids.to_numpy(np.float64), control]) - centre
+    centre = training.perturbed_centroid
+    centroids = training.perturbation_centroids.to_numpy(np.float64)
+    residuals = np.vstack([centroids, training.control_centroid]) - centre
     lengths = np.linalg.norm(residuals, axis=1)
+    n_cells = training.n_cells.to_numpy(np.float64)
     return Effects(
-        perturbations=list(centroids.index),
+        perturbations=list(training.perturbation_centroids.index),
         perturbed_centroid=centre,
         directions=residuals / np.maximum(lengths, SHORTEST)[:, None],
         lengths=lengths,
-        shares=(n_cells / n_cells.sum()).to_numpy(np.float64),
+        shares=n_cells / n_cells.sum(),
     )
 
 

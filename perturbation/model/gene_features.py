@@ -12,16 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from perturbation.errors import InputError
+from perturbation.errors import InputError, reason
 
 GENE_FEATURES_FILE = "gene_features.npz"
 FORMAT = "gene_features 1"
 """First thing in the file; a file with another one is not read."""
-
-_WHAT_TO_DO = (
-    "Restore the file from the repository, or build it again with "
-    "`python -m tools.gene_features.build` (see resources/README.md)."
-)
 
 
 class SharedTerm(NamedTuple):
@@ -152,23 +147,17 @@ def load_gene_features(path: str | Path) -> GeneFeatures:
     Raises
     ------
     InputError
-        If the file is missing, damaged, of another format, or its arrays do not fit together.
+        If the file is missing, cut short, of another format, or not what the builder writes.
     """
     arrays = read_arrays(path)
-    genes = arrays["genes"]
-    row_of = dict(zip(arrays["aliases"].tolist(), arrays["alias_rows"].tolist(), strict=True))
-    row_of |= {gene: row for row, gene in enumerate(genes.tolist())}
-    sources = {}
-    for facts in zip(arrays["sources"], arrays["versions"], arrays["licences"], strict=True):
-        name, version, licence = (str(fact) for fact in facts)
-        terms, term_names = arrays[f"{name}.terms"], arrays[f"{name}.term_names"]
-        rows = _unit_rows(arrays, name, len(genes))
-        sources[name] = Source(name, version, licence, terms, term_names, rows)
-    return GeneFeatures(genes, sources, row_of)
+    try:
+        return _from_arrays(arrays)
+    except (KeyError, ValueError, IndexError) as error:
+        raise _unusable(path, f"has arrays that do not fit together ({reason(error)}).") from error
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """Arrays of a feature file by name, as written, checked against each other.
+    """Arrays of a feature file by name, as written.
 
     For n genes, and t terms and v values of a source called NAME:
 
@@ -181,20 +170,35 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     Raises
     ------
     InputError
-        As `load_gene_features`.
+        If the file is missing, cut short or of another format.
     """
-    arrays = _read_npz(Path(path))
+    path = Path(path)
+    if not path.is_file():
+        raise _unusable(path, "does not exist.")
+    if not zipfile.is_zipfile(path):
+        raise _unusable(path, "is not a whole npz archive: it is cut short, or another format.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unusable(path, f"is damaged, or holds pickled objects ({reason(error)}).") from error
     found = str(arrays.get("format", "none"))
-    _require(found == FORMAT, path, f"has the format {found!r}, expected {FORMAT!r}.")
-    _require_arrays(arrays, path, {"sources": "U"})
-    kinds = {"genes": "U", "aliases": "U", "alias_rows": "iu", "versions": "U", "licences": "U"}
-    for name in arrays["sources"]:
-        kinds |= {f"{name}.{array}": kind for array, kind in _SOURCE_ARRAYS.items()}
-    _require_arrays(arrays, path, kinds)
-    _check_genes(arrays, path)
-    for name in arrays["sources"]:
-        _check_source(arrays, str(name), path)
+    if found != FORMAT:
+        raise _unusable(path, f"has the format {found!r}, expected {FORMAT!r}.")
     return arrays
+
+
+def _from_arrays(arrays: dict[str, np.ndarray]) -> GeneFeatures:
+    genes = arrays["genes"]
+    row_of = dict(zip(arrays["aliases"].tolist(), arrays["alias_rows"].tolist(), strict=True))
+    row_of |= {gene: row for row, gene in enumerate(genes.tolist())}
+    sources = {}
+    for facts in zip(arrays["sources"], arrays["versions"], arrays["licences"], strict=True):
+        name, version, licence = (str(fact) for fact in facts)
+        terms, term_names = arrays[f"{name}.terms"], arrays[f"{name}.term_names"]
+        rows = _unit_rows(arrays, name, len(genes))
+        sources[name] = Source(name, version, licence, terms, term_names, rows)
+    return GeneFeatures(genes, sources, row_of)
 
 
 def _unit_rows(arrays: dict[str, np.ndarray], name: str, n_genes: int) -> csr_array:
@@ -209,90 +213,8 @@ def _unit_rows(arrays: dict[str, np.ndarray], name: str, n_genes: int) -> csr_ar
     return csr_array((values.astype(np.float32), indices, indptr), shape=shape)
 
 
-_SOURCE_ARRAYS = {
-    "terms": "U",
-    "term_names": "U",
-    "term_weights": "f",
-    "indptr": "iu",
-    "indices": "iu",
-    "values": "uf",
-}
-"""Arrays of each source, and numpy's letters for the kinds of numbers or text they may hold."""
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Every array of an npz file; never a pickled one."""
-    _require(path.is_file(), path, "does not exist.")
-    whole = zipfile.is_zipfile(path)
-    _require(whole, path, "is not a whole npz archive: it is cut short, or another format.")
-    name = "any array"
-    arrays = {}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for name in file.files:
-                arrays[name] = np.asarray(file[name])
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        fault = f"has {name!r} damaged or as pickled objects, which are not read ({error})."
-        raise _damaged(path, fault) from error
-    return arrays
-
-
-def _require_arrays(arrays: dict[str, np.ndarray], path: str | Path, kinds: dict[str, str]) -> None:
-    """Every array is there, one-dimensional, and of the kind of text or number expected."""
-    missing = sorted(set(kinds) - set(arrays))
-    _require(not missing, path, f"lacks {len(missing)} of its arrays: {', '.join(missing)}.")
-    for name, kind in kinds.items():
-        array = arrays[name]
-        good = array.ndim == 1 and array.dtype.kind in kind
-        found = f"{array.ndim} dimensions of type {array.dtype}"
-        _require(good, path, f"has {found} in {name!r}, expected 1 dimension of kind {kind!r}.")
-
-
-def _check_genes(arrays: dict[str, np.ndarray], path: str | Path) -> None:
-    """Genes are sorted and each is there once; aliases point at them; sources have their notes."""
-    genes, rows = arrays["genes"], arrays["alias_rows"]
-    _require(len(genes) > 0, path, "has no genes.")
-    _require(bool((genes[1:] > genes[:-1]).all()), path, "has genes out of order or twice.")
-    _require_length(arrays, path, "alias_rows", len(arrays["aliases"]))
-    _require(
-        _all_below(rows, len(genes)),
-        path,
-        f"has aliases that point outside its {len(genes)} genes.",
+def _unusable(path: str | Path, fault: str) -> InputError:
+    return InputError(
+        f"{path} {fault} Restore the file from the repository, or build it again with "
+        "`python -m tools.gene_features.build` (see resources/README.md)."
     )
-    for name in ("versions", "licences"):
-        _require_length(arrays, path, name, len(arrays["sources"]))
-
-
-def _check_source(arrays: dict[str, np.ndarray], name: str, path: str | Path) -> None:
-    """Arrays of a source are as long as each other demands, and point at terms that exist."""
-    n_terms, n_values = len(arrays[f"{name}.terms"]), len(arrays[f"{name}.indices"])
-    indptr = arrays[f"{name}.indptr"]
-    _require_length(arrays, path, f"{name}.term_names", n_terms)
-    _require_length(arrays, path, f"{name}.term_weights", n_terms)
-    _require_length(arrays, path, f"{name}.values", n_values)
-    _require_length(arrays, path, f"{name}.indptr", len(arrays["genes"]) + 1)
-    rises = indptr[0] == 0 and indptr[-1] == n_values and bool((indptr[1:] >= indptr[:-1]).all())
-    _require(rises, path, f"has a {name}.indptr that does not rise from 0 to {n_values}.")
-    in_range = _all_below(arrays[f"{name}.indices"], n_terms)
-    _require(in_range, path, f"has indices in {name}.indices outside its {n_terms} terms.")
-    for array in ("term_weights", "values"):
-        finite = bool(np.isfinite(arrays[f"{name}.{array}"]).all())
-        _require(finite, path, f"has NaN or infinity in {name}.{array}.")
-
-
-def _require_length(arrays: dict[str, np.ndarray], path: str | Path, name: str, n: int) -> None:
-    found = len(arrays[name])
-    _require(found == n, path, f"has {found:,} entries in {name!r}, expected {n:,}.")
-
-
-def _all_below(integers: np.ndarray, limit: int) -> bool:
-    return bool(((integers >= 0) & (integers < limit)).all())
-
-
-def _require(condition: bool, path: str | Path, fault: str) -> None:
-    if not condition:
-        raise _damaged(path, fault)
-
-
-def _damaged(path: str | Path, fault: str) -> InputError:
-    return InputError(f"{path} {fault} {_WHAT_TO_DO}")

@@ -1,8 +1,6 @@
 """Predict the centroid of a knock-out: a ladder from a constant to what is known about genes.
 
-Every rung has ``fit(centroids, n_cells, control_centroid, gene_features) -> self`` and
-``predict(perturbations) -> (n, n_genes)`` float64, expression in log2(1 + counts per 100,000).
-`shipped_predictor` makes the one that main.py uses.
+Every one is a `perturbation.model.parts.Predictor`; main.py names the one that ships.
 
 Pearson delta does not see the length of an effect, so rungs are fitted to the directions of the
 training effects: residuals from the perturbed centroid, scaled to unit length. The best answer
@@ -12,59 +10,26 @@ under that metric is the posterior mean of the direction; rungs differ in what t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, Self
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
+from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.direction_mix import fit_mix, predict_coefficients
 from perturbation.model.effects import deviation_gram, effects_of
+from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.gene_kernels import gene_kernels, source_weights
-
-if TYPE_CHECKING:
-    from perturbation.model.gene_features import GeneFeatures
-
-
-class Predictor(Protocol):
-    """What every rung is."""
-
-    def fit(
-        self,
-        centroids: pd.DataFrame,
-        n_cells: pd.Series,
-        control_centroid: np.ndarray | None,
-        gene_features: GeneFeatures | None,
-    ) -> Self:
-        """Learn from the training knock-outs.
-
-        Parameters
-        ----------
-        centroids
-            (n_perturbations, n_genes) float64, NC not included.
-        n_cells
-            (n_perturbations,) cells behind each centroid.
-        control_centroid
-            (n_genes,), or None where there were no controls.
-        gene_features
-            From `load_gene_features`.
-        """
-
-    def predict(self, perturbations: Sequence[str]) -> np.ndarray:
-        """Return centroids (len(perturbations), n_genes), non-negative."""
+from perturbation.model.parts import Predictor
 
 
 class ControlCentroid:
     """Every knock-out looks like the control cells: the truth for one that does nothing."""
 
-    def fit(
-        self,
-        centroids: pd.DataFrame,
-        n_cells: pd.Series,
-        control_centroid: np.ndarray,
-        gene_features: GeneFeatures | None = None,
-    ) -> Self:
+    def fit(self, training: TrainingCentroids, gene_features: GeneFeatures | None) -> Self:
         """Keep the control centroid (n_genes,)."""
-        self.centroid = np.asarray(control_centroid, dtype=np.float64)
+        self.centroid = training.control_centroid
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
@@ -81,17 +46,12 @@ class DirectionMix:
 
     parts: tuple[str, ...]
 
-    def fit(
-        self,
-        centroids: pd.DataFrame,
-        n_cells: pd.Series,
-        control_centroid: np.ndarray | None,
-        gene_features: GeneFeatures | None,
-    ) -> Self:
+    def fit(self, training: TrainingCentroids, gene_features: GeneFeatures | None) -> Self:
         """Fit the mix; see `Predictor.fit`."""
-        self.effects = effects_of(centroids, n_cells, control_centroid)
+        self.effects = effects_of(training)
         self.gene_features = gene_features
-        kernels = gene_kernels(gene_features, self.effects.perturbations, centroids.index)
+        names = self.effects.perturbations
+        kernels = gene_kernels(gene_features, names, names)
         self.source_weights = source_weights(kernels, deviation_gram(self.effects))
         kernel = np.tensordot(self.source_weights, kernels, axes=1)
         self.mix = fit_mix(self.parts, self.effects, kernel)
@@ -150,16 +110,11 @@ class OwnTranscript:
     def __init__(self, rung: Predictor) -> None:
         self.rung = rung
 
-    def fit(
-        self,
-        centroids: pd.DataFrame,
-        n_cells: pd.Series,
-        control_centroid: np.ndarray,
-        gene_features: GeneFeatures | None = None,
-    ) -> Self:
+    def fit(self, training: TrainingCentroids, gene_features: GeneFeatures | None) -> Self:
         """Learn the ratio, then fit the rung; see `Predictor.fit`."""
+        centroids = training.perturbation_centroids
         self.measured = centroids
-        self.control = pd.Series(control_centroid, index=centroids.columns)
+        self.control = pd.Series(training.control_centroid, index=training.genes)
         columns = centroids.columns.get_indexer(centroids.index)
         rows = np.flatnonzero(columns >= 0)
         columns = columns[rows]
@@ -167,11 +122,11 @@ class OwnTranscript:
         own, control = values[rows, columns], self.control.to_numpy()[columns]
         ratios = own[control > 0] / control[control > 0]
         self.ratio = float(np.median(ratios)) if len(ratios) else 1.0
-        weights = n_cells[centroids.index].to_numpy(np.float64)
+        weights = training.n_cells.to_numpy(np.float64)
         of_others = weights @ values[:, columns] - weights[rows] * own
         values[rows, columns] = of_others / (weights.sum() - weights[rows])
         without_own = pd.DataFrame(values, index=centroids.index, columns=centroids.columns)
-        self.rung.fit(without_own, n_cells, control_centroid, gene_features)
+        self.rung.fit(replace(training, perturbation_centroids=without_own), gene_features)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
@@ -183,8 +138,3 @@ class OwnTranscript:
         rows = self.measured.index.get_indexer(perturbations)
         centroids[rows >= 0] = self.measured.to_numpy()[rows[rows >= 0]]
         return centroids
-
-
-def shipped_predictor() -> OwnTranscript:
-    """Return the predictor that main.py fits and uses."""
-    return OwnTranscript(Blend())

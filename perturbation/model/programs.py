@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,10 @@ from perturbation.competition import (
     PROGRAM_FLAGS,
     PROGRAMS,
 )
+from perturbation.data.centroids import TrainingCentroids
+from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.gene_kernels import gene_kernels, source_weights
-
-if TYPE_CHECKING:
-    from perturbation.model.gene_features import GeneFeatures
+from perturbation.model.parts import Predictor
 
 SHARES_OF_MEDIAN = (0.0, 0.25, 0.5, 0.75, 1.0)
 """0 predicts the control's proportions, 1 the median knock-out's."""
@@ -31,9 +30,10 @@ DECIMALS = 6
 
 
 def predict_proportions(
-    proportions: pd.DataFrame,
-    perturbations: Sequence[str],
+    training: TrainingCentroids,
     gene_features: GeneFeatures | None,
+    predictor: Predictor,
+    perturbations: Sequence[str],
 ) -> pd.DataFrame:
     """Proportions of each perturbation: its own if it was measured, else a prediction.
 
@@ -43,18 +43,20 @@ def predict_proportions(
 
     Parameters
     ----------
-    proportions
-        (n_perturbations + 1, 4) of the training set, NC included.
-    perturbations
-        Whose proportions are wanted.
+    training
+        Its proportions, NC included, are learnt from.
     gene_features
         From `load_gene_features`.
+    predictor
+        Of centroids, fitted; not used.
+    perturbations
+        Whose proportions are wanted.
 
     Returns
     -------
     DataFrame (len(perturbations), 4), index `perturbations`, valid after rounding to 6 decimals.
     """
-    parts = _parts(proportions)
+    parts = _parts(training.proportions)
     knockouts = parts.drop(index=CONTROL_LABEL)
     constant = _constant(knockouts, parts.loc[CONTROL_LABEL])
     predicted = constant + _deviations(knockouts, constant, perturbations, gene_features)

@@ -2,66 +2,43 @@
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.names import check_names
-from perturbation.data.summary import Summary
+from perturbation.competition import CELLS_PER_PERTURBATION, PROGRAM_FLAGS
+from perturbation.data.centroids import TrainingCentroids
 from perturbation.errors import InputError, reason
 from perturbation.files import as_path, whole_file
 
 MODEL_FILE = "model.npz"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+KEPT = "kept."
+"""What the names of a user's own arrays start with in the file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """All that infer() needs of the training data.
 
     Attributes
     ----------
-    genes
-        (n_genes,) names of the columns, in the order of the training file.
-    centroids
-        (n_perturbations, n_genes) float64, log2(1 + counts per 100,000), NC not included.
-    n_cells
-        (n_perturbations,) cells of each knock-out.
-    control_centroid
-        (n_genes,) float64, mean of the NC cells.
+    training
+        Centroids and proportions.
     base_cells
-        (100, n_genes) float32, the real cells that predictions are made of.
-    proportions
-        (n_perturbations + 1, 4), NC included.
-    trained_on
-        A sentence that says which data this is.
+        (100, n_genes) float32, the cells that predictions are made of.
+    kept
+        Arrays of your own by name, numbers or text: what fit() learnt and predict() needs.
     """
 
-    genes: np.ndarray
-    centroids: pd.DataFrame
-    n_cells: pd.Series
-    control_centroid: np.ndarray
+    training: TrainingCentroids
     base_cells: np.ndarray
-    proportions: pd.DataFrame
-    trained_on: str
+    kept: dict[str, np.ndarray] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, summary: Summary, chosen: np.ndarray) -> "Model":
-        """Keep of the summary what infer() needs; of its cells, the rows chosen."""
-        n_cells = int(summary.n_cells.sum()) + summary.n_control_cells
-        return cls(
-            genes=summary.genes,
-            centroids=summary.centroids,
-            n_cells=summary.n_cells,
-            control_centroid=summary.control_centroid,
-            base_cells=summary.cells[chosen].toarray(),
-            proportions=summary.proportions,
-            trained_on=f"{n_cells:,} cells x {len(summary.genes):,} genes, "
-            f"{len(summary.centroids):,} perturbations",
-        )
+    def __repr__(self) -> str:
+        return f"Model({self.training.description})"
 
     def columns_of(self, genes: Sequence[str]) -> np.ndarray:
         """(len(genes),) column of each gene.
@@ -71,13 +48,14 @@ class Model:
         InputError
             If the model was trained without some of them.
         """
-        columns = pd.Index(self.genes).get_indexer(list(genes))
+        columns = pd.Index(self.training.genes).get_indexer(list(genes))
         if (columns < 0).any():
             unknown = [gene for gene, column in zip(genes, columns, strict=True) if column < 0]
             raise InputError(
                 f"{len(unknown):,} of {len(genes):,} genes_to_predict are not in {MODEL_FILE}, "
-                f"first: {', '.join(unknown[:2])}. It was trained on {self.trained_on}: if that "
-                "is another size of the data, run train() again on the one at hand."
+                f"first: {', '.join(unknown[:2])}. It was trained on "
+                f"{self.training.description}: if that is another size of the data, run train() "
+                "again on the one at hand."
             )
         return columns
 
@@ -85,20 +63,28 @@ class Model:
 def save_model(model: Model, model_directory_path: str | Path) -> Path:
     """Write model.npz, whole or not at all; the same model gives the same bytes."""
     path = as_path(model_directory_path, "model_directory_path") / MODEL_FILE
+    training = model.training
     arrays = {
         "format_version": np.array(FORMAT_VERSION),
-        "trained_on": np.array(model.trained_on),
-        "genes": model.genes.astype(str),
-        "perturbations": model.centroids.index.to_numpy(dtype=str),
-        "centroids": model.centroids.to_numpy(np.float64),
-        "n_cells": model.n_cells.to_numpy(np.int64),
-        "control_centroid": model.control_centroid.astype(np.float64),
+        "genes": training.genes.astype(str),
+        "perturbations": training.perturbation_centroids.index.to_numpy(dtype=str),
+        "perturbation_centroids": training.perturbation_centroids.to_numpy(np.float64),
+        "n_cells": training.n_cells.to_numpy(np.int64),
+        "control_centroid": training.control_centroid.astype(np.float64),
+        "n_control_cells": np.array(training.n_control_cells),
+        "program_centroids": training.program_centroids.to_numpy(np.float64),
+        "proportion_labels": training.proportions.index.to_numpy(dtype=str),
+        "proportions": training.proportions[list(PROGRAM_FLAGS)].to_numpy(np.float64),
         "base_cells": model.base_cells.astype(np.float32),
-        "proportion_labels": model.proportions.index.to_numpy(dtype=str),
-        "proportions": model.proportions[list(PROGRAM_FLAGS)].to_numpy(np.float64),
     }
+    kept = {KEPT + name: np.asarray(array) for name, array in model.kept.items()}
+    if pickled := [name for name, array in kept.items() if array.dtype.hasobject]:
+        raise InputError(
+            f"{pickled[0].removeprefix(KEPT)} in Model.kept is an array of Python objects; keep "
+            "numbers or text, which need no pickle."
+        )
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays, **kept)
     return path
 
 
@@ -120,19 +106,21 @@ def load_model(model_directory_path: str | Path) -> Model:
     arrays = _read_arrays(path)
     _check_version(arrays, path)
     _check_arrays(arrays, path)
-    _check_content(arrays, path)
     genes, perturbations = arrays["genes"], arrays["perturbations"]
-    return Model(
+    flags = list(PROGRAM_FLAGS)
+    training = TrainingCentroids(
         genes=genes,
-        centroids=pd.DataFrame(arrays["centroids"], index=perturbations, columns=genes),
+        perturbation_centroids=pd.DataFrame(
+            arrays["perturbation_centroids"], index=perturbations, columns=genes
+        ),
         n_cells=pd.Series(arrays["n_cells"], index=perturbations),
         control_centroid=arrays["control_centroid"],
-        base_cells=arrays["base_cells"],
-        proportions=pd.DataFrame(
-            arrays["proportions"], index=arrays["proportion_labels"], columns=list(PROGRAM_FLAGS)
-        ),
-        trained_on=str(arrays["trained_on"]),
+        n_control_cells=int(arrays["n_control_cells"]),
+        program_centroids=pd.DataFrame(arrays["program_centroids"], flags, genes),
+        proportions=pd.DataFrame(arrays["proportions"], arrays["proportion_labels"], flags),
     )
+    kept = {name.removeprefix(KEPT): a for name, a in arrays.items() if name.startswith(KEPT)}
+    return Model(training, arrays["base_cells"], kept)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -159,44 +147,22 @@ def _check_version(arrays: dict[str, np.ndarray], path: Path) -> None:
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Every array is there, fits the others, and holds text or usable numbers."""
+    """Every array is there and fits the others."""
     n_genes, n_perturbations = (np.size(arrays.get(name)) for name in ("genes", "perturbations"))
+    n_flags = len(PROGRAM_FLAGS)
     expected = {
-        "trained_on": ("U", ()),
-        "genes": ("U", (n_genes,)),
-        "perturbations": ("U", (n_perturbations,)),
-        "centroids": ("f", (n_perturbations, n_genes)),
-        "n_cells": ("i", (n_perturbations,)),
-        "control_centroid": ("f", (n_genes,)),
-        "base_cells": ("f", (CELLS_PER_PERTURBATION, n_genes)),
-        "proportion_labels": ("U", (n_perturbations + 1,)),
-        "proportions": ("f", (n_perturbations + 1, len(PROGRAM_FLAGS))),
+        "genes": (n_genes,),
+        "perturbations": (n_perturbations,),
+        "perturbation_centroids": (n_perturbations, n_genes),
+        "n_cells": (n_perturbations,),
+        "control_centroid": (n_genes,),
+        "n_control_cells": (),
+        "program_centroids": (n_flags, n_genes),
+        "proportion_labels": (n_perturbations + 1,),
+        "proportions": (n_perturbations + 1, n_flags),
+        "base_cells": (CELLS_PER_PERTURBATION, n_genes),
     }
-    for name, (kind, shape) in expected.items():
-        if name not in arrays:
-            raise InputError(f"{path} has no array {name}. Run train() again.")
-        array = arrays[name]
-        if array.shape != shape:
-            raise InputError(
-                f"{path}: {name} is {array.shape}, expected {shape}. Run train() again."
-            )
-        if array.dtype.kind != kind:
-            raise InputError(
-                f"{path}: {name} holds {array.dtype}, expected "
-                f"{'text' if kind == 'U' else 'numbers'}. Run train() again."
-            )
-        if kind != "U" and not (np.isfinite(array).all() and (array >= 0).all()):
-            raise InputError(f"{path}: {name} holds NaN or negative values. Run train() again.")
-
-
-def _check_content(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Names stand once, every knock-out has cells, and proportions are of the same knock-outs."""
-    for name in ("genes", "perturbations", "proportion_labels"):
-        check_names(arrays[name].tolist(), f"{name} of {path}")
-    expected = {CONTROL_LABEL, *arrays["perturbations"].tolist()}
-    if set(arrays["proportion_labels"].tolist()) != expected:
-        raise InputError(f"{path}: its proportions are of other knock-outs. Run train() again.")
-    if (arrays["n_cells"] == 0).any():
-        raise InputError(f"{path} has knock-outs without cells. Run train() again.")
-    if (arrays["proportions"] > 1).any():
-        raise InputError(f"{path}: proportions must lie between 0 and 1. Run train() again.")
+    for name, shape in expected.items():
+        found = arrays[name].shape if name in arrays else "missing"
+        if found != shape:
+            raise InputError(f"{path}: {name} is {found}, expected {shape}. Run train() again.")

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from perturbation.competition import SUBMITTED_PROPORTION_COLUMNS
+from perturbation.answers import checked_cells
+from perturbation.competition import CELLS_PER_PERTURBATION, SUBMITTED_PROPORTION_COLUMNS
 from perturbation.errors import reason
 from perturbation.files import as_path, need_room, whole_file
 from perturbation.model.programs import DECIMALS
@@ -30,7 +31,7 @@ def write_prediction(
     genes: Sequence[str],
     proportions: pd.DataFrame,
     *,
-    cells_per_perturbation: int,
+    cells_per_perturbation: int = CELLS_PER_PERTURBATION,
     in_memory: bool | None = None,
 ) -> None:
     """Write both files of a submission; neither appears before both are whole.
@@ -55,7 +56,8 @@ def write_prediction(
     Raises
     ------
     InputError
-        If the disk has no room, or a file cannot be written.
+        If the disk has no room, a file cannot be written, or the cells or proportions are not
+        what was asked (`perturbation.answers`).
     """
     h5ad_path = as_path(h5ad_path, "prediction_h5ad_file_path")
     csv_path = as_path(csv_path, "program_proportion_csv_file_path")
@@ -69,7 +71,8 @@ def write_prediction(
             csv, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n"
         )
         start_of_x = _write_frame(h5ad, proportions.index, genes, shape)
-        cells = _counted(blocks, shape[0])
+        of_one = (cells_per_perturbation, len(genes))
+        cells = _counted(checked_cells(blocks, len(proportions), of_one), shape[0])
         with h5ad.open("r+b") as file:
             file.seek(start_of_x)
             for rows in [_stacked(cells, shape)] if in_memory else cells:

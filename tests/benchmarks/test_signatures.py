@@ -7,6 +7,7 @@ import pytest
 from benchmarks import signatures
 from evaluation.crossval.baselines import N_COMPONENTS, RIDGE, BilinearRegression
 from perturbation.errors import InputError
+from tests.conftest import training_of
 
 
 @pytest.fixture
@@ -27,12 +28,14 @@ def test_bilinear_regression_is_the_published_formula(centroids):
     inverse_g, inverse_p = np.linalg.inv(g.T @ g + ridge), np.linalg.inv(p.T @ p + ridge)
     weights = inverse_g @ g.T @ (y - mean)[:, :14] @ p @ inverse_p
     expected = (g @ weights @ g[20] + mean[:, 0])[None]
-    found = BilinearRegression().fit(centroids).predict(["G20"])
+    training = training_of(centroids, pd.Series(1, centroids.index), centroids.mean())
+    found = BilinearRegression().fit(training).predict(["G20"])
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def test_bilinear_regression_gives_the_mean_for_a_target_that_is_no_measured_gene(centroids):
-    found = BilinearRegression().fit(centroids).predict(["UNKNOWN", "G3"])
+    training = training_of(centroids, pd.Series(1, centroids.index), centroids.mean())
+    found = BilinearRegression().fit(training).predict(["UNKNOWN", "G3"])
     np.testing.assert_allclose(found[0], centroids.mean(), atol=1e-12)
     assert not np.allclose(found[1], centroids.mean())
 

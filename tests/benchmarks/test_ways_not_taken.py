@@ -4,6 +4,8 @@ import pytest
 from benchmarks.ways_not_taken import other_answers
 from evaluation.local.truth import read_local_truth
 from perturbation.competition import PROGRAM_FLAGS, PROGRAMS
+from perturbation.data.dataset import open_dataset
+from perturbation.data.summary import summarise
 from perturbation.model.gene_features import load_gene_features
 from tests.conftest import DEMO, ROOT
 
@@ -12,7 +14,8 @@ from tests.conftest import DEMO, ROOT
 def answers():
     features = load_gene_features(ROOT / "resources" / "gene_features.npz")
     truth = read_local_truth(DEMO)
-    return list(other_answers(DEMO, truth, features, np.random.default_rng(0))), truth
+    summary = summarise(open_dataset(DEMO), first_cells=100)
+    return list(other_answers(summary, truth, features, np.random.default_rng(0))), truth
 
 
 def test_every_way_differs_in_cells_or_proportions_alone(answers):

@@ -14,12 +14,12 @@ import local_test
 from evaluation.crossval import folds
 from evaluation.crossval import run as cross_validation_run
 from evaluation.crossval import workers as parallel
-from evaluation.crossval.contenders import BASELINES, SHIPPED, Contender
+from evaluation.crossval.contenders import BASELINES, SHIPPED, Contender, given_contenders
 from evaluation.crossval.fast import Settings, all_folds, cross_validate, predict_fold
 from evaluation.crossval.folds import as_train_keeps, split, truth_of
 from evaluation.crossval.workers import Workers
 from evaluation.scoring.panels import draw_panels
-from perturbation.competition import CONTROL_LABEL
+from perturbation.data import summary as data_summary
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
 from perturbation.errors import InputError
@@ -36,6 +36,14 @@ def material(competition):
 @pytest.fixture(scope="module")
 def scores(material):
     return cross_validate(material, Workers())
+
+
+def centroids_of(material):
+    return material.summary.training.perturbation_centroids
+
+
+def given(*predictors, own_transcript=True):
+    return given_contenders(predictors, [], [], [], own_transcript=own_transcript)
 
 
 def with_contenders(material, *contenders):
@@ -61,7 +69,7 @@ def test_impossible_folds_are_told(n_folds):
 def test_truth_is_the_first_cells_in_file_order(competition, material):
     dataset = open_dataset(competition)
     x = np.vstack([block.toarray() for _, _, block in dataset.blocks(64)])
-    name = material.summary.centroids.index[3]
+    name = centroids_of(material).index[3]
     truth = material.truth.of([name])
     expected = x[dataset.labels == name][:, material.truth.columns]
     np.testing.assert_array_equal(truth.cells.toarray(), expected[:100].astype(np.float32))
@@ -69,40 +77,31 @@ def test_truth_is_the_first_cells_in_file_order(competition, material):
 
 
 def test_a_fold_chooses_from_the_cells_that_train_would_keep(competition, monkeypatch):
-    monkeypatch.setattr(folds, "N_CELLS_KEPT", 60)
+    for module in (folds, data_summary):
+        monkeypatch.setattr(module, "CELLS_KEPT_PER_LABEL", 5)
     dataset = open_dataset(competition)
-    ours = as_train_keeps(summarise(dataset, n_cells_kept=60, first_cells=100))
-    theirs = summarise(dataset, n_cells_kept=60)
+    ours = as_train_keeps(summarise(dataset, first_cells=100))
+    theirs = summarise(dataset)
     assert len(ours.cell_labels) < 80
     np.testing.assert_array_equal(ours.cells.toarray(), theirs.cells.toarray())
     np.testing.assert_array_equal(ours.cell_labels, theirs.cell_labels)
 
 
 def test_the_training_part_never_saw_the_held_out(material):
-    held_out = list(material.summary.centroids.index[:4])
+    held_out = list(centroids_of(material).index[:4])
     training = material.summary.without(held_out)
     places = (
-        training.centroids.index,
-        training.n_cells.index,
-        training.proportions.index,
+        training.training.perturbation_centroids.index,
+        training.training.n_cells.index,
+        training.training.proportions.index,
         training.cell_labels,
     )
     for place in places:
         assert not set(place) & set(held_out)
-    kept = material.summary.centroids.drop(index=held_out)
-    weights = material.summary.n_cells.drop(index=held_out)
+    kept = centroids_of(material).drop(index=held_out)
+    weights = material.summary.training.n_cells.drop(index=held_out)
     expected = np.average(kept, axis=0, weights=weights)
-    np.testing.assert_allclose(training.perturbed_centroid, expected)
-
-
-def test_predictions_are_made_of_perturbed_cells_of_the_training_part(material):
-    fold = next(all_folds(material.summary, SETTINGS))
-    training = material.summary.without(fold.held_out)
-    cells = training.cells.toarray()
-    for row in predict_fold(material, training, fold).base_cells:
-        labels = training.cell_labels[(cells == row).all(axis=1)]
-        assert labels.size
-        assert CONTROL_LABEL not in labels
+    np.testing.assert_allclose(training.training.perturbed_centroid, expected)
 
 
 class Peeker:
@@ -110,16 +109,17 @@ class Peeker:
 
     secrets: np.ndarray  # the rows looked for, put here by the test alone
 
-    def fit(self, centroids, n_cells, control_centroid, gene_features):
-        self.given = (centroids, n_cells, control_centroid, gene_features)
-        self.control_centroid = control_centroid
+    def fit(self, training, gene_features):
+        self.given = (training, gene_features)
+        self.control_centroid = training.control_centroid
         return self
 
     def predict(self, perturbations):
         for array in arrays_within(self.given):
             assert not holds_a_row(array, self.secrets)
-        centroids, n_cells = self.given[:2]
-        assert not set(perturbations) & (set(centroids.index) | set(n_cells.index))
+        training = self.given[0]
+        for table in (training.perturbation_centroids, training.n_cells, training.proportions):
+            assert not set(perturbations) & set(table.index)
         return np.tile(self.control_centroid, (len(perturbations), 1))
 
 
@@ -155,19 +155,19 @@ def holds_a_row(array, rows):
 def test_a_predictor_cannot_peek(material):
     summary = material.summary
     fold = next(all_folds(summary, SETTINGS))
-    Peeker.secrets = summary.centroids.loc[fold.held_out].to_numpy()
-    whole = (summary.centroids, summary.n_cells)
+    Peeker.secrets = centroids_of(material).loc[fold.held_out].to_numpy()
+    whole = summary.training
     assert any(holds_a_row(array, Peeker.secrets) for array in arrays_within(whole))
     peeking = with_contenders(material, Contender("peeker", f"{__name__}:Peeker"))
     predict_fold(peeking, summary.without(fold.held_out), fold)
 
 
 class Spoiler(Peeker):
-    def fit(self, centroids, n_cells, control_centroid, gene_features):
-        centroids.iloc[:] = 0
-        n_cells.iloc[:] = 1
-        control_centroid[:] = 0
-        self.control_centroid = control_centroid
+    def fit(self, training, gene_features):
+        training.perturbation_centroids.iloc[:] = 0
+        training.n_cells.iloc[:] = 1
+        training.control_centroid[:] = 0
+        self.control_centroid = training.control_centroid
         return self
 
     def predict(self, perturbations):
@@ -182,51 +182,32 @@ def test_a_predictor_that_spoils_its_input_harms_no_other(material, scores):
     np.testing.assert_array_equal(mine["pearson_delta"], theirs["pearson_delta"])
 
 
-class Narrow(Peeker):
-    def predict(self, perturbations):
-        return np.zeros((len(perturbations), 3))
-
-
-class Forgetful(Peeker):
-    def fit(self, *_):
-        pass
-
-
-def test_a_fit_that_returns_nothing_is_told(material):
-    with pytest.raises(InputError, match=r"fit\(\) returned nothing; end it with return self"):
-        cross_validate(
-            with_contenders(material, Contender("n", f"{__name__}:Forgetful")), Workers()
-        )
-
-
-def test_a_prediction_of_the_wrong_shape_is_told(material):
-    with pytest.raises(InputError, match=r"returned \(4, 3\) .* expected \(4, 60\)"):
-        cross_validate(with_contenders(material, Contender("n", f"{__name__}:Narrow")), Workers())
-
-
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
         ("nowhere:Thing", "nowhere: there is no such module"),
-        ("evaluation.scoring.metrics:mmd", "cannot be called without arguments"),
+        ("evaluation.scoring.metrics:METRICS", r"has no fit\(\)"),
+        ("./mine.py:Mine", "there is no such module"),
+        ("perturbation.model.predictors:Blend(alpha=3)", "cannot be called so"),
+        ("perturbation.model.predictors:Blend(open('x'))", "is not understood"),
         ("evaluation.crossval.contenders:Nothing", "has no Nothing"),
-        ("evaluation.crossval.contenders", "has no class after a colon. Give module:Class"),
+        ("evaluation.crossval.contenders", "is not understood. Give module:name"),
         ("pathlib:Path", r"has no fit\(\)"),
     ],
 )
 def test_a_predictor_that_is_not_one_is_told(reference, words):
     with pytest.raises(InputError, match=words):
-        cross_validation_run.contenders([reference])
+        given(reference)
 
 
 def test_a_predictor_given_twice_is_told():
     twice = ["perturbation.model.predictors:Blend"] * 2
     with pytest.raises(InputError, match="predictors:Blend is given twice"):
-        cross_validation_run.contenders(twice)
+        given(*twice)
 
 
 def test_scores_are_complete_and_of_the_right_size(material, scores):
-    n = len(material.summary.centroids)
+    n = len(centroids_of(material))
     assert len(scores) == n * 2 * len(SETTINGS.contenders) * 2
     assert not scores.isna().to_numpy().any()
     assert scores["pearson_delta"].between(-1, 1).all()
@@ -279,7 +260,7 @@ def test_a_missing_dask_scheduler_is_told(material, monkeypatch):
 
 
 def test_variable_panels_come_from_the_training_cells_and_the_scored_genes(material):
-    held_out = list(material.summary.centroids.index[:4])
+    held_out = list(centroids_of(material).index[:4])
     cells = material.summary.without(held_out).cells
     scored = np.arange(5, 60)
     panels = draw_panels(cells, scored, "variable", 10, 3, np.random.default_rng(0))

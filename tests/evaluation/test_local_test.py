@@ -12,7 +12,6 @@ import pytest
 import local_test
 from evaluation.local.answers import constant_answer, score_answer, written_answer
 from evaluation.local.run import Places, choose_data, choose_places, run_stages
-from evaluation.local.stages import call_by_name, run_stage
 from evaluation.local.truth import read_local_truth
 from evaluation.scoring.platform import load_platform_scorer, score_by_platform
 from perturbation.errors import InputError
@@ -174,37 +173,6 @@ def test_only_the_competitions_data_writes_to_resources(tmp_path):
 def write_main(directory, body):
     (directory / "main.py").write_text(body)
     return directory
-
-
-def test_a_stage_passes_arguments_by_name_as_the_platform_does():
-    seen = {}
-
-    def infer(a, unknown, b=100):
-        seen.update(a=a, unknown=unknown, b=b)
-
-    call_by_name(infer, {"a": 1, "b": 2})
-    assert seen == {"a": 1, "unknown": None, "b": 100}
-
-
-def test_a_stage_runs_in_its_own_process_and_directory(tmp_path):
-    write_main(tmp_path, "import os\ndef train(file):\n    open(file, 'w').write(os.getcwd())\n")
-    cost = run_stage(tmp_path, "train", {"file": "where"})
-    assert (tmp_path / "where").read_text() == str(tmp_path)
-    assert cost.seconds >= 0
-
-
-def test_an_input_error_of_a_stage_arrives_as_one(tmp_path):
-    body = (
-        "from perturbation.errors import InputError\ndef infer():\n    raise InputError('told')\n"
-    )
-    with pytest.raises(InputError, match="told"):
-        run_stage(write_main(tmp_path, body), "infer", {})
-
-
-def test_a_killed_stage_is_one_sentence(tmp_path):
-    write_main(tmp_path, "import os\ndef train():\n    os._exit(1)\n")
-    with pytest.raises(InputError, match=r"train\(\) was killed"):
-        run_stage(tmp_path, "train", {})
 
 
 def test_an_old_prediction_does_not_survive_a_run_that_writes_none(tmp_path):

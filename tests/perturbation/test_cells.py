@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from perturbation.competition import MMD_BANDWIDTHS
-from perturbation.model.cells import BaseCells, choose_cells, predict_cells
+from perturbation.model.cells import BaseCells, cells_at, herded
 from perturbation.model.mmd_kernel import mmd_kernel
 
 
@@ -59,7 +59,7 @@ def test_herded_cells_are_closer_to_all_cells_than_random_ones_at_every_prefix()
     def distance(rows):
         return kernel[np.ix_(rows, rows)].mean() - 2 * kernel[rows].mean()
 
-    chosen = choose_cells(sparse.csr_array(cells), np.arange(300), 40)
+    chosen = herded(sparse.csr_array(cells), np.arange(300), 40)
     assert len(set(chosen)) == 40
     for size in (5, 10, 20, 40):
         random = [distance(rng.choice(300, size, replace=False)) for _ in range(50)]
@@ -67,22 +67,11 @@ def test_herded_cells_are_closer_to_all_cells_than_random_ones_at_every_prefix()
 
 
 def test_few_candidates_are_used_again(cells):
-    chosen = choose_cells(sparse.csr_array(cells), np.arange(3, 10), 20)
+    chosen = herded(sparse.csr_array(cells), np.arange(3, 10), 20)
     times = np.bincount(chosen).tolist()
     assert (times[:3], sorted(times[3:])) == ([0, 0, 0], [2, 3, 3, 3, 3, 3, 3])
 
 
-def test_predicted_cells_do_not_depend_on_the_block_size(cells):
-    class Numbered:
-        def predict(self, perturbations):
-            return np.array([np.full(50, float(name)) for name in perturbations])
-
-    columns = np.arange(10, 40)
-    asked = [str(n) for n in range(9)]
-    base = BaseCells(cells)
-    one, many = (
-        np.stack([rows.copy() for rows in predict_cells(Numbered(), base, columns, asked, **size)])
-        for size in ({"perturbations_per_block": 1}, {"perturbations_per_block": 4})
-    )
-    np.testing.assert_array_equal(one, many)
-    np.testing.assert_allclose(one.mean(axis=(1, 2)), np.arange(9), atol=1e-5)
+def test_cells_are_moved_to_each_centroid_in_turn(cells):
+    found = [rows.copy() for rows in cells_at(cells, (np.full(30, float(n)) for n in range(9)))]
+    np.testing.assert_allclose(np.mean(found, axis=(1, 2)), np.arange(9), atol=1e-5)

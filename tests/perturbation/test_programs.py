@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -9,10 +10,18 @@ from hypothesis import strategies as st
 from perturbation.competition import PROGRAM_FLAGS, PROGRAMS
 from perturbation.model import programs
 from perturbation.model.programs import DECIMALS, predict_proportions
+from tests.conftest import training_of
+
+TRAINING = training_of(pd.DataFrame([[1.0]], ["A"], ["A"]), pd.Series(1, ["A"]), [1.0])
 
 
 def table(rows):
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(PROGRAM_FLAGS), dtype=float)
+
+
+def proportions_of(proportions, perturbations, gene_features):
+    training = replace(TRAINING, proportions=proportions)
+    return predict_proportions(training, gene_features, None, perturbations)
 
 
 def as_read_back(proportions):
@@ -29,7 +38,7 @@ def test_constraints_hold_in_the_digits_written_for_any_training_set(rows):
     names = ["NC", *(f"G{i}" for i in range(len(rows) - 1))]
     shares = [(np.array(p) / sum(p), ratio) for p, ratio in rows]
     training = table({n: [*p, ratio * p[1]] for n, (p, ratio) in zip(names, shares, strict=True)})
-    written = as_read_back(predict_proportions(training, ["NEW", "G0"], None))
+    written = as_read_back(proportions_of(training, ["NEW", "G0"], None))
     assert list(written.index) == ["NEW", "G0"]
     assert np.isfinite(written).all(axis=None)
     assert (written >= 0).all(axis=None)
@@ -40,7 +49,7 @@ def test_constraints_hold_in_the_digits_written_for_any_training_set(rows):
 def test_medians_of_nothing_give_the_control():
     pure = {f"{name}{i}": row for i in range(2) for name, row in zip("ABC", np.eye(3), strict=True)}
     training = table({"NC": [0.5, 0.2, 0.3, 0.1]} | {n: [*row, 0] for n, row in pure.items()})
-    predicted = predict_proportions(training, ["NEW"], None).loc["NEW"]
+    predicted = proportions_of(training, ["NEW"], None).loc["NEW"]
     np.testing.assert_allclose(predicted, [0.5, 0.2, 0.3, 0.1], atol=2e-6)
 
 
@@ -49,13 +58,13 @@ def test_a_measured_perturbation_keeps_its_own_proportions():
         {"NC": [0.4, 0.3, 0.3, 0.1], "A": [0.5, 0.2, 0.3, 0.15], "B": [0.4, 0.3, 0.3, 0.1]}
     )
     np.testing.assert_allclose(
-        predict_proportions(training, ["A"], None).loc["A"], [0.5, 0.2, 0.3, 0.15], atol=2e-6
+        proportions_of(training, ["A"], None).loc["A"], [0.5, 0.2, 0.3, 0.15], atol=2e-6
     )
 
 
 def test_knockouts_alike_but_unlike_the_control_give_their_median():
     training = table({"NC": [0.2, 0.5, 0.3, 0.1]} | {g: [0.6, 0.2, 0.2, 0.1] for g in "ABCD"})
-    predicted = predict_proportions(training, ["NEW"], None).loc["NEW"]
+    predicted = proportions_of(training, ["NEW"], None).loc["NEW"]
     np.testing.assert_allclose(predicted, [0.6, 0.2, 0.2, 0.1], atol=2e-6)
 
 
@@ -64,7 +73,7 @@ def test_knockouts_that_scatter_around_the_control_give_the_control():
     training = table(
         {"NC": [0.4, 0.3, 0.3, 0.1]} | {g: [0.4 + s, 0.3 - s, 0.3, 0.1] for g, s in shifts.items()}
     )
-    predicted = predict_proportions(training, ["NEW"], None).loc["NEW"]
+    predicted = proportions_of(training, ["NEW"], None).loc["NEW"]
     assert predicted["pre_adipo"] == pytest.approx(0.4, abs=0.03)
 
 
@@ -84,7 +93,7 @@ def test_what_is_known_about_genes_is_used_where_it_clearly_helps():
         noise = rng.normal(0, 0.01)
         rows[f"A{i}"] = [0.6 + noise, 0.1, 0.3 - noise, 0.05]
         rows[f"B{i}"] = [0.2 + noise, 0.5, 0.3 - noise, 0.05]
-    predicted = predict_proportions(table(rows), ["Anew", "Bnew", "Cnew"], Families())
+    predicted = proportions_of(table(rows), ["Anew", "Bnew", "Cnew"], Families())
     assert predicted.loc["Anew", "adipo"] == pytest.approx(0.1, abs=0.05)
     assert predicted.loc["Bnew", "adipo"] == pytest.approx(0.5, abs=0.05)
     assert 0.15 < predicted.loc["Cnew", "adipo"] < 0.45
@@ -96,9 +105,9 @@ def test_what_is_known_about_genes_is_left_out_where_its_help_may_be_chance(monk
     for i in range(24):
         shift = rng.normal(0.015 if i % 2 else -0.015, 0.05)
         rows[f"{'AB'[i % 2]}{i}"] = [0.4 + shift, 0.3 - shift, 0.3, 0.1]
-    cautious = predict_proportions(table(rows), ["Anew", "Bnew"], Families())
+    cautious = proportions_of(table(rows), ["Anew", "Bnew"], Families())
     monkeypatch.setattr(programs, "STANDARD_ERRORS_TO_TRUST", 0)
-    bold = predict_proportions(table(rows), ["Anew", "Bnew"], Families())
+    bold = proportions_of(table(rows), ["Anew", "Bnew"], Families())
     assert cautious.loc["Anew"].equals(cautious.loc["Bnew"])
     assert bold.loc["Anew", "pre_adipo"] < bold.loc["Bnew", "pre_adipo"]
 
@@ -109,7 +118,7 @@ def test_what_is_known_about_genes_is_left_out_where_it_says_nothing():
     for i in range(24):
         shift = rng.normal(0, 0.05)
         rows[f"{'AB'[i % 2]}{i}"] = [0.4 + shift, 0.3 - shift, 0.3, 0.1]
-    with_features = predict_proportions(table(rows), ["Anew", "Bnew"], Families())
+    with_features = proportions_of(table(rows), ["Anew", "Bnew"], Families())
     pd.testing.assert_frame_equal(
-        with_features, predict_proportions(table(rows), ["Anew", "Bnew"], None)
+        with_features, proportions_of(table(rows), ["Anew", "Bnew"], None)
     )

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.h5ad_storage import chunk_length
 from perturbation.competition import (
     CONTROL_LABEL,
     GENES_FILE,
@@ -21,6 +20,7 @@ from perturbation.competition import (
 )
 from perturbation.errors import InputError
 from simulation.competition import facts, main, simulate
+from simulation.h5ad_storage import chunk_length
 from simulation.world import draw_world, expected_values
 
 TINY = {"n_cells": 400, "n_genes": 60, "n_perturbations": 12, "n_held_out": 3, "n_targets": 9}

@@ -14,7 +14,6 @@ from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
 from perturbation.data.summary import summarise
 from perturbation.model.gene_features import load_gene_features
-from perturbation.model.predictors import shipped_predictor
 from perturbation.output import prediction_file
 from perturbation.output.model_file import load_model
 from simulation.competition import simulate
@@ -27,7 +26,6 @@ import main
 from perturbation.model.gene_features import load_gene_features
 from perturbation.output.model_file import load_model
 from perturbation.data.names import read_names
-from perturbation.model.predictors import shipped_predictor
 
 data, out = sys.argv[1:]
 main.train(data, out)
@@ -37,9 +35,7 @@ genes = read_names(f"{data}/genes_to_predict.txt")
 main.infer(None, None, *files, out, perturbations, genes)
 model = load_model(out)
 features = load_gene_features(f"{out}/gene_features.npz")
-predictor = shipped_predictor().fit(
-    model.centroids, model.n_cells, model.control_centroid, features
-)
+predictor = main.shipped_predictor().fit(model.training, features)
 np.save(f"{out}/centroids.npy", predictor.predict(perturbations))
 """
 FILES = ("model.npz", "prediction.h5ad", "predict_program_proportion.csv")
@@ -81,7 +77,9 @@ def test_threads_choose_the_same_cells_and_change_no_centroid(runs):
     one, two = runs["1", "1"], runs["2", "3"]
     models = load_model(one), load_model(two)
     np.testing.assert_array_equal(models[0].base_cells, models[1].base_cells)
-    np.testing.assert_allclose(models[0].centroids, models[1].centroids, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        *(m.training.perturbation_centroids for m in models), rtol=0, atol=1e-9
+    )
     predicted = [np.load(out / "centroids.npy") for out in (one, two)]
     np.testing.assert_allclose(*predicted, rtol=0, atol=1e-9)
 
@@ -103,8 +101,8 @@ def test_the_block_of_the_reader_changes_nothing(competition, cells_per_block):
         summarise(open_dataset(competition), **size)
         for size in ({}, {"cells_per_block": cells_per_block})
     )
-    np.testing.assert_array_equal(one.centroids, other.centroids)
-    np.testing.assert_array_equal(one.control_centroid, other.control_centroid)
+    np.testing.assert_array_equal(*(s.training.perturbation_centroids for s in (one, other)))
+    np.testing.assert_array_equal(*(s.training.control_centroid for s in (one, other)))
     np.testing.assert_array_equal(one.cells.toarray(), other.cells.toarray())
     np.testing.assert_array_equal(one.cell_labels, other.cell_labels)
 
@@ -112,10 +110,11 @@ def test_the_block_of_the_reader_changes_nothing(competition, cells_per_block):
 def test_a_perturbation_is_predicted_alike_alone_and_among_others(competition, model_directory):
     model = load_model(model_directory)
     features = load_gene_features(model_directory / "gene_features.npz")
-    predictor = shipped_predictor().fit(
-        model.centroids, model.n_cells, model.control_centroid, features
-    )
-    asked = [*read_names(competition / "predict_perturbations.txt"), model.centroids.index[0]]
+    predictor = main.shipped_predictor().fit(model.training, features)
+    asked = [
+        *read_names(competition / "predict_perturbations.txt"),
+        model.training.perturbation_centroids.index[0],
+    ]
     together = predictor.predict(asked)
     alone = np.concatenate([predictor.predict([name]) for name in asked])
     backwards = predictor.predict(asked[::-1])[::-1]

@@ -8,7 +8,6 @@ from perturbation.competition import TRAINING_FILE
 from perturbation.data.names import read_names
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
-from perturbation.model.predictors import shipped_predictor
 from perturbation.output.model_file import load_model
 
 
@@ -49,24 +48,22 @@ def test_the_written_mean_is_the_predicted_centroid(competition, infer, model_di
     written = predicted_means(infer(perturbations, genes)).loc[perturbations]
     model = load_model(model_directory)
     features = load_gene_features(model_directory / "gene_features.npz")
-    predictor = shipped_predictor().fit(
-        model.centroids, model.n_cells, model.control_centroid, features
-    )
+    predictor = main.shipped_predictor().fit(model.training, features)
     predicted = predictor.predict(perturbations)[:, model.columns_of(genes)]
     np.testing.assert_allclose(written, predicted, atol=1e-5)
 
 
 def test_a_measured_perturbation_gets_its_own_centroid(infer, model_directory):
     model = load_model(model_directory)
-    name = model.centroids.index[0]
-    written = predicted_means(infer([name, "NEW"], model.genes.tolist())).loc[name]
-    np.testing.assert_allclose(written, model.centroids.loc[name], atol=1e-5)
+    name = model.training.perturbation_centroids.index[0]
+    written = predicted_means(infer([name, "NEW"], model.training.genes.tolist())).loc[name]
+    np.testing.assert_allclose(written, model.training.perturbation_centroids.loc[name], atol=1e-5)
 
 
 def test_every_row_is_a_real_cell_moved_gene_by_gene(infer, model_directory, competition):
     """Values above zero differ from the chosen cells by one number a gene."""
     model = load_model(model_directory)
-    x = ad.read_h5ad(infer(["NEW"], model.genes.tolist()) / "prediction.h5ad").X
+    x = ad.read_h5ad(infer(["NEW"], model.training.genes.tolist()) / "prediction.h5ad").X
     shift = x - model.base_cells
     largest = np.max(shift, axis=0, where=x > 0, initial=-99)
     smallest = np.min(shift, axis=0, where=x > 0, initial=99)

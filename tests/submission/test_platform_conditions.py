@@ -145,7 +145,7 @@ def test_the_box_has_no_network_and_no_other_place_to_write(cloud, box):
 def test_a_place_where_one_may_not_write_gets_a_sentence(cloud, box):
     refused = call(cloud, "train", box, sys.executable, model_directory_path=cloud / "data")
     assert "InputError: " in refused.stderr
-    assert "data/model.npz cannot be written (Read-only file system)" in refused.stderr
+    assert "data/gene_features.npz cannot be written (Read-only file system)" in refused.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="to root, the box shows more")

@@ -78,7 +78,7 @@ def test_names_with_path_parts_never_reach_the_file_system(competition_copy, inf
     before = set(tmp_path.parent.rglob("*"))
 
     main.train(str(competition_copy), str(resources))
-    assert set(NAMES_LIKE_PATHS) <= set(load_model(resources).centroids.index)
+    assert set(NAMES_LIKE_PATHS) <= set(load_model(resources).training.perturbation_centroids.index)
     out = infer([*NAMES_LIKE_PATHS, "../new"], NAMES_LIKE_PATHS, model=resources)
 
     written = {path.relative_to(tmp_path) for path in set(tmp_path.parent.rglob("*")) - before}

@@ -19,6 +19,11 @@ def test_the_demo_has_the_competitions_layout_and_is_small():
     assert training.X.dtype == np.float64
     assert set(proportions["gene"]) == set(training.obs["gene"])
     assert CONTROL_LABEL in set(training.obs["gene"])
+    counts = training.layers["counts"].toarray()
+    np.testing.assert_allclose(log_per_100k(counts), training.X.toarray(), rtol=1e-14)
+    np.testing.assert_array_equal(counts.sum(axis=1), training.obs["nCount_RNA"])
+    np.testing.assert_array_equal((counts > 0).sum(axis=1), training.obs["nFeature_RNA"])
+    assert set(training.obs["SampleID"]) == {"day2", "day3", "day4", "day5"}
     assert not set(truth.obs["gene"]) & set(training.obs["gene"])
     assert set(genes) < set(training.var_names)
     assert genes != [gene for gene in training.var_names if gene in genes]

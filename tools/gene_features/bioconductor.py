@@ -19,15 +19,15 @@ from pathlib import Path
 
 from perturbation.errors import InputError
 
-GO_SET_SIZES = (5, 1500)
-PUBMED_SET_SIZES = (2, 100)
-PFAM_SET_SIZES = (2, 1500)
+SET_SIZES = {"GO": (5, 1500), "PubMed": (2, 100), "Pfam": (2, 1500)}
 """Least and most genes of a set that is kept: smaller says nothing, larger says too little."""
 
-_GO_SETS = "SELECT DISTINCT go_id, symbol FROM go_all JOIN gene_info USING (_id)"
+_SETS = {
+    "GO": "SELECT DISTINCT go_id, symbol FROM go_all JOIN gene_info USING (_id)",
+    "PubMed": "SELECT DISTINCT pubmed_id, symbol FROM pubmed JOIN gene_info USING (_id)",
+    "Pfam": "SELECT DISTINCT pfam_id, symbol FROM pfam JOIN gene_info USING (_id)",
+}
 """go_all holds each gene under the ancestors of its terms too (Bioconductor's GO2ALLEGS)."""
-_PUBMED_SETS = "SELECT DISTINCT pubmed_id, symbol FROM pubmed JOIN gene_info USING (_id)"
-_PFAM_SETS = "SELECT DISTINCT pfam_id, symbol FROM pfam JOIN gene_info USING (_id)"
 _ALIASES = "SELECT DISTINCT alias_symbol, symbol FROM alias JOIN gene_info USING (_id)"
 _GO_NAMES = "SELECT go_id, term FROM go_term"
 
@@ -68,28 +68,16 @@ def write_gene_sets(packages: Path, out: Path) -> None:
     date = dict(_query(genes, "SELECT name, value FROM metadata"))
     ncbi, uniprot = f"NCBI Gene {date['EGSOURCEDATE']}", f"UniProt of {date['UPSOURCEDATE']}"
     out.mkdir(parents=True, exist_ok=True)
-    write_gmt(
-        out / "GO.gmt.gz",
-        gene_sets(_query(genes, _GO_SETS), GO_SET_SIZES),
-        names,
-        version=f"GO {date['GOSOURCEDATE']}, annotations of {ncbi}",
-        licence="CC-BY 4.0",
-    )
-    write_gmt(
-        out / "PubMed.gmt.gz",
-        gene_sets(_query(genes, _PUBMED_SETS), PUBMED_SET_SIZES),
-        {},
-        version=ncbi,
-        licence="public domain (NCBI)",
-    )
-    write_gmt(
-        out / "Pfam.gmt.gz",
-        gene_sets(_query(genes, _PFAM_SETS), PFAM_SET_SIZES),
-        {},
-        version=f"domains in {uniprot}",
-        licence="CC0 1.0 (Pfam), CC-BY 4.0 (UniProt)",
-    )
-    _write(out / "aliases.tsv.gz", ["alias\tsymbol", *_table(_query(genes, _ALIASES))])
+    notes = {
+        "GO": (f"GO {date['GOSOURCEDATE']}, annotations of {ncbi}", "CC-BY 4.0"),
+        "PubMed": (ncbi, "public domain (NCBI)"),
+        "Pfam": (f"domains in {uniprot}", "CC0 1.0 (Pfam), CC-BY 4.0 (UniProt)"),
+    }
+    for source, (version, licence) in notes.items():
+        sets = gene_sets(_query(genes, _SETS[source]), SET_SIZES[source])
+        write_gmt(out / f"{source}.gmt.gz", sets, names, version, licence)
+    aliases = ("\t".join(pair) for pair in sorted(_query(genes, _ALIASES)))
+    _write(out / "aliases.tsv.gz", ["alias\tsymbol", *aliases])
 
 
 def gene_sets(pairs: list[tuple[str, str]], sizes: tuple[int, int]) -> dict[str, list[str]]:
@@ -115,10 +103,6 @@ def write_gmt(
     """Write sets as GMT (set, name, genes), with version and licence as comments above."""
     lines = ("\t".join([term, names.get(term, ""), *genes]) for term, genes in sets.items())
     _write(path, [f"# version: {version}", f"# licence: {licence}", *lines])
-
-
-def _table(pairs: list[tuple[str, str]]) -> list[str]:
-    return ["\t".join(pair) for pair in sorted(pairs)]
 
 
 def _write(path: Path, lines: list[str]) -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from perturbation.data.names import read_names
+from perturbation.data.names import listed, read_names
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
 _FEATURES = Path("resources") / GENE_FEATURES_FILE
-_MISSING_SHOWN = 10
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(str(error)) from error
 
 
-def print_coverage(features: GeneFeatures, gene_list: Path | None) -> None:
+def print_coverage(features: GeneFeatures, gene_list: Path | None = None) -> None:
     """Print each source with its size, version and licence, and its share of `gene_list`."""
     genes = read_names(gene_list) if gene_list else []
     n_aliases = len(features.row_of) - len(features.genes)
@@ -44,15 +43,14 @@ def print_coverage(features: GeneFeatures, gene_list: Path | None) -> None:
         n_genes = int((np.diff(source.rows.indptr) > 0).sum())
         known = features.known(source.name, genes)
         known_at_all |= known
-        listed = f" {_share(known)} of the list," if genes else ""
+        share = f" {_share(known)} of the list," if genes else ""
         print(
-            f"{source.name}:{listed} {n_genes:,} genes x {len(source.terms):,} terms, "
+            f"{source.name}:{share} {n_genes:,} genes x {len(source.terms):,} terms, "
             f"{source.rows.nnz:,} values; {source.version}; {source.licence}"
         )
     if genes:
         missing = [gene for gene, found in zip(genes, known_at_all, strict=True) if not found]
-        first = f", not: {', '.join(missing[:_MISSING_SHOWN])}" if missing else ""
-        print(f"any source: {_share(known_at_all)} of {gene_list}{first}")
+        print(f"any source: {_share(known_at_all)}, not: {listed(missing, most=10) or 'none'}")
 
 
 def _share(known: np.ndarray) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array, vstack
 
-from tools.gene_features.files import read_embedding, read_gene_sets, read_network
+from tools.gene_features.embeddings import read_embedding
+from tools.gene_features.files import read_gene_sets, read_network
 
 NEIGHBOURS_KEPT = 200
 """A gene of a network keeps this many of the genes that a walk of two steps reaches most often."""
+
+DIMENSION = "dimension "
+"""What the names of an embedding's columns start with."""
 
 _GENES_PER_BLOCK = 500
 
@@ -26,38 +29,34 @@ class SourceTable:
     ----------
     name, version, licence
         As written in the file.
-    genes, terms, term_names
-        Names of the rows, of the columns, and short names of the columns (may be empty).
-    term_weights
-        (n_terms,) float, what the values of each column are multiplied by.
+    genes, terms
+        Names of the rows, sorted, and of the columns.
     values
         csr_array (n_genes, n_terms), no unit.
+    term_weights
+        (n_terms,) float, what the values of each column are multiplied by.
+    term_names
+        Short names of some columns, by the names of the columns.
     """
 
     name: str
-    version: str
-    licence: str
     genes: list[str]
     terms: list[str]
-    term_names: list[str]
-    term_weights: np.ndarray
     values: csr_array
+    term_weights: np.ndarray
+    term_names: dict[str, str] = field(default_factory=dict)
+    version: str = "not stated"
+    licence: str = "not stated"
 
 
-def unambiguous_aliases(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def unambiguous_aliases(pairs: pd.DataFrame) -> dict[str, str]:
     """From an alias to the one current symbol it stands for.
 
     Left out: aliases of two symbols or more, and aliases that are the current symbol of a gene.
     """
-    symbols = defaultdict(set)
-    for alias, symbol in pairs:
-        symbols[alias].add(symbol)
-    current = set().union(*symbols.values())
-    return {
-        alias: next(iter(found))
-        for alias, found in symbols.items()
-        if len(found) == 1 and alias not in current
-    }
+    pairs = pairs.drop_duplicates()
+    ambiguous = pairs["alias"].duplicated(keep=False) | pairs["alias"].isin(pairs["symbol"])
+    return dict(pairs[~ambiguous].itertuples(index=False, name=None))
 
 
 def gene_set_table(name: str, path: Path, symbol_of: dict[str, str]) -> SourceTable:
@@ -71,20 +70,16 @@ def gene_set_table(name: str, path: Path, symbol_of: dict[str, str]) -> SourceTa
     symbol_of
         From alias to current symbol; a name that is not in it stays as it is.
     """
-    sets = read_gene_sets(path)
-    pairs = {
-        (symbol_of.get(gene, gene), gene_set)
-        for gene, gene_set in zip(sets.genes, sets.sets, strict=True)
-    }
-    genes, rows = _indexed([gene for gene, _ in pairs])
-    terms, columns = _indexed([gene_set for _, gene_set in pairs])
+    pairs, names, notes = read_gene_sets(path)
+    pairs["gene"] = pairs["gene"].map(lambda gene: symbol_of.get(gene, gene))
+    pairs = pairs.drop_duplicates()
+    rows, genes = pd.factorize(pairs["gene"], sort=True)
+    columns, terms = pd.factorize(pairs["set"], sort=True)
     values = csr_array((np.ones(len(rows), np.uint8), (rows, columns)), (len(genes), len(terms)))
     size = np.bincount(columns)
     weights = np.log(len(genes) / size) * (size > 1)
-    term_names = [sets.names.get(term, "") for term in terms]
-    version = sets.notes.get("version", "not stated")
-    licence = sets.notes.get("licence", "not stated")
-    return SourceTable(name, version, licence, genes, terms, term_names, weights, values)
+    said = {note: notes[note] for note in ("version", "licence") if note in notes}
+    return SourceTable(name, list(genes), list(terms), values, weights, names, **said)
 
 
 def network_table(
@@ -96,14 +91,13 @@ def network_table(
     row the `NEIGHBOURS_KEPT` largest. Columns are weighted as those of gene sets are.
     """
     links = read_network(path, protein_names)
-    ends = [symbol_of.get(gene, gene) for end in ("a", "b") for gene in links[end]]
-    genes, index = _indexed(ends)
+    ends = pd.concat([links["a"], links["b"]]).map(lambda gene: symbol_of.get(gene, gene))
+    index, genes = pd.factorize(ends, sort=True)
     a, b = index.reshape(2, -1)
     values = _two_step_walk(_adjacency(a, b, links["weight"].to_numpy(), len(genes)))
     reached_from = np.bincount(values.indices, minlength=len(genes))
     weights = np.log(len(genes) / np.maximum(reached_from, 1))
-    no_names = [""] * len(genes)
-    return SourceTable(name, "not stated", "not stated", genes, genes, no_names, weights, values)
+    return SourceTable(name, list(genes), list(genes), values, weights)
 
 
 def embedding_table(name: str, path: Path, symbol_of: dict[str, str]) -> SourceTable:
@@ -111,31 +105,20 @@ def embedding_table(name: str, path: Path, symbol_of: dict[str, str]) -> SourceT
 
     A gene that the file has twice, under two of its names, has the mean of its vectors.
     """
-    found, vectors = read_embedding(path)
-    genes, rows = _indexed([symbol_of.get(gene, gene) for gene in found])
-    n_vectors, n_dimensions = vectors.shape
-    member = csr_array((np.ones(n_vectors), (rows, np.arange(n_vectors))), (len(genes), n_vectors))
-    means = (member @ vectors) / member.sum(axis=1)[:, None]
-    values = csr_array((means - means.mean(axis=0)).astype(np.float32))
-    terms = [f"dimension {number}" for number in range(1, n_dimensions + 1)]
-    no_names, weights = [""] * n_dimensions, np.ones(n_dimensions)
-    return SourceTable(name, "not stated", "not stated", genes, terms, no_names, weights, values)
-
-
-def _indexed(names: list[str]) -> tuple[list[str], np.ndarray]:
-    """Distinct names, sorted, and the place of each given name among them."""
-    distinct = sorted(set(names))
-    place = {name: index for index, name in enumerate(distinct)}
-    return distinct, np.array([place[name] for name in names])
+    vectors = read_embedding(path).rename(index=symbol_of).groupby(level=0).mean()
+    values = csr_array((vectors - vectors.mean()).to_numpy(np.float32))
+    terms = [f"{DIMENSION}{number}" for number in range(1, values.shape[1] + 1)]
+    return SourceTable(name, list(vectors.index), terms, values, np.ones(len(terms)))
 
 
 def _adjacency(a: np.ndarray, b: np.ndarray, weight: np.ndarray, n_genes: int) -> csr_array:
     """Symmetric (n_genes, n_genes); of a link that is given twice the largest weight counts."""
-    rows, columns, weights = np.r_[a, b], np.r_[b, a], np.r_[weight, weight]
-    order = np.lexsort((-weights, columns, rows))
-    rows, columns, weights = rows[order], columns[order], weights[order]
-    first = np.r_[True, (np.diff(rows) != 0) | (np.diff(columns) != 0)] & (rows != columns)
-    return csr_array((weights[first], (rows[first], columns[first])), (n_genes, n_genes))
+    links = pd.DataFrame(
+        {"row": np.r_[a, b], "column": np.r_[b, a], "weight": np.r_[weight, weight]}
+    )
+    largest = links[links["row"] != links["column"]].groupby(["row", "column"])["weight"].max()
+    ends = tuple(largest.index.get_level_values(end) for end in ("row", "column"))
+    return csr_array((largest.to_numpy(), ends), (n_genes, n_genes))
 
 
 def _two_step_walk(adjacency: csr_array) -> csr_array:

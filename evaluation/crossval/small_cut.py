@@ -1,0 +1,100 @@
+"""Holds train() and infer() against fit() and predict() on a small cut of the data.
+
+Cross-validation judges the two functions. What train() or infer() do besides would ship and not be
+judged, so before it scores anything it makes both answer the same question.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+import main
+from evaluation.local.stages import call_by_name, infer_values
+from perturbation.competition import (
+    CONTROL_LABEL,
+    GENES_FILE,
+    PERTURBATIONS_FILE,
+    PREDICTED_PROPORTIONS_FILE,
+    PREDICTION_FILE,
+    PROGRAM_FLAGS,
+    PROPORTIONS_FILE,
+    TRAINING_FILE,
+)
+from perturbation.data.dataset import open_dataset
+from perturbation.data.summary import Summary, summarise
+from perturbation.errors import InputError
+from perturbation.model.cells import most_variable_genes
+from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
+from perturbation.output.model_file import MODEL_FILE
+
+N_KNOCKOUTS, N_GENES, N_TARGETS = 8, 200, 3
+SAME = 1e-5
+"""The written cells are float32."""
+WHAT_TO_DO = "so --cv would judge something else than ships. Use --cv K --whole."
+
+
+def check_small_cut(summary: Summary, resources: Path) -> None:
+    """Raise InputError unless train() and infer() answer as fit() and predict() do.
+
+    Parameters
+    ----------
+    summary
+        Of the training data; some of its cells and genes make the cut.
+    resources
+        What train() finds in its model directory, model.npz apart.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        data, model = Path(directory, "data"), Path(directory, "resources")
+        prediction = Path(directory, "prediction")
+        for place in (data, prediction):
+            place.mkdir()
+        shutil.copytree(resources, model, ignore=shutil.ignore_patterns(MODEL_FILE))
+        targets, genes = _write_cut(summary, data)
+        try:
+            of_train = {"data_directory_path": str(data), "model_directory_path": str(model)}
+            call_by_name(main.train, of_train)
+            call_by_name(main.infer, infer_values(data, model, prediction, targets, genes))
+            shipped = ad.read_h5ad(prediction / PREDICTION_FILE)
+            shares = pd.read_csv(prediction / PREDICTED_PROPORTIONS_FILE, index_col="gene")
+        except Exception as error:  # whatever train() and infer() of the user's own raise
+            raise InputError(
+                f"train() or infer() failed on a small cut of the data ({type(error).__name__}: "
+                f"{error}), {WHAT_TO_DO}"
+            ) from error
+        features = load_gene_features(model / GENE_FEATURES_FILE)
+        fitted = main.fit(summarise(open_dataset(data)), features)
+        cells, proportions = main.predict(fitted, features, targets, genes)
+        judged = np.concatenate([block.copy() for block in cells])
+    same_cells = shipped.shape == judged.shape and np.allclose(shipped.X, judged, atol=SAME)
+    columns = list(PROGRAM_FLAGS)
+    same_shares = np.allclose(shares.loc[targets, columns], proportions[columns], atol=SAME)
+    for same, what in ((same_cells, "other cells"), (same_shares, "other proportions")):
+        if not same:
+            raise InputError(f"infer() writes {what} than fit() and predict() give, {WHAT_TO_DO}")
+
+
+def _write_cut(summary: Summary, data: Path) -> tuple[list[str], list[str]]:
+    """Write some knock-outs, the controls and the most variable genes; return what to ask."""
+    names = list(summary.training.perturbation_centroids.index)
+    chosen, targets = names[:N_KNOCKOUTS], names[N_KNOCKOUTS:][:N_TARGETS] or ["NOT_MEASURED"]
+    rows = np.flatnonzero(np.isin(summary.cell_labels, [*chosen, CONTROL_LABEL]))
+    columns = most_variable_genes(summary.cells, N_GENES)
+    genes = summary.training.genes[columns]
+    obs = summary.cell_programs.iloc[rows].reset_index(drop=True)
+    obs.index = obs.index.astype(str)
+    obs.insert(0, "gene", pd.Categorical(summary.cell_labels[rows]))
+    cells = ad.AnnData(summary.cells[rows][:, columns].astype(np.float64), obs=obs)
+    cells.var_names = genes
+    cells.write_h5ad(data / TRAINING_FILE)
+    shares = summary.training.proportions.loc[[*chosen, CONTROL_LABEL]]
+    shares.rename_axis("gene").to_csv(data / PROPORTIONS_FILE)
+    asked = genes[::-1].tolist()  # not in the order of the file
+    (data / GENES_FILE).write_text("\n".join(asked))
+    (data / PERTURBATIONS_FILE).write_text("\n".join(targets))
+    return targets, asked

@@ -1,0 +1,112 @@
+"""The process of a stage: calls train() or infer() of a submission and reports what became of it.
+
+It imports nothing but the standard library, so that all that runs beside it is the submission's.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import inspect
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def main(report: Path, crash: Path) -> None:
+    """Make the call that a line on standard input describes; leave a report or, at worst, a crash.
+
+    Parameters
+    ----------
+    report
+        Gets JSON: `seconds` and `peak_memory_bytes`, or `failure`.
+    crash
+        Gets the Python frames if a signal such as SIGSEGV ends the process.
+    """
+    with crash.open("w") as frames:
+        faulthandler.enable(frames, all_threads=False)
+        call = json.loads(sys.stdin.readline())
+        threading.Thread(target=_end_with_the_parent, daemon=True).start()
+        os.chdir(call["submission"])
+        sys.path.insert(0, call["submission"])
+        start = time.perf_counter()
+        outcome: dict[str, object]
+        try:
+            call_by_name(getattr(_user_code(), call["name"]), call["values"])
+            seconds = time.perf_counter() - start
+            outcome = {"seconds": seconds, "peak_memory_bytes": _peak_memory()}
+        except BaseException as error:  # exit() and Ctrl-C too
+            what = f"{call['name']}() failed"
+            outcome = {"failure": describe_failure(error, what, call["submission"])}
+        report.write_text(json.dumps(outcome), encoding="utf-8")
+        faulthandler.disable()
+
+
+def _end_with_the_parent() -> None:
+    """Interrupt the stage, as Ctrl-C does, when standard input ends because the parent did."""
+    while os.read(0, 1024):
+        pass
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    time.sleep(5)
+    os._exit(130)
+
+
+def _user_code() -> ModuleType:
+    """Load main.py of the working directory by path, under the platform's name for it."""
+    module = sys.modules["user_code"] = ModuleType("user_code")
+    module.__file__ = str(Path("main.py").resolve())
+    SourceFileLoader("user_code", module.__file__).exec_module(module)
+    return module
+
+
+def call_by_name(function: Callable[..., None], values: Mapping[str, Any]) -> None:
+    """Pass each parameter without a default its value by name, None if there is none."""
+    parameters = inspect.signature(function).parameters.values()
+    wanted = [p.name for p in parameters if p.default is p.empty]
+    function(**{name: values.get(name) for name in wanted})
+
+
+def describe_failure(error: BaseException, what: str, directory: str) -> str:
+    """Say in a few lines what went wrong and where: a user's own failure is never lost.
+
+    Parameters
+    ----------
+    error
+        As caught. An InputError, whichever copy of the class, is its message: a sentence already.
+    what
+        Begins the text, such as "train() failed".
+    directory
+        The user's; the last frames of files in it are shown, and the very last one.
+    """
+    if type(error).__name__ == "InputError":
+        return str(error)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.line]
+    frames = [frame for frame in frames if frame.filename != __file__]
+    own = [frame for frame in frames if frame.filename.startswith(directory)]
+    words = "".join(traceback.format_exception_only(error)).strip()
+    if isinstance(error, SystemExit):
+        words = f"it ended the program, exit({error.code!r}), where it should return"
+    places = [*own[-3:], *(frame for frame in frames[-1:] if frame not in own)]
+    lines = [f"  {f.filename}, line {f.lineno}, in {f.name}: {f.line}" for f in places]
+    return "\n".join([f"{what}: {words}", *lines])
+
+
+def _peak_memory() -> int:
+    """Largest resident memory in bytes; 0 where the system does not tell.
+
+    subtle: getrusage() would count what the parent held when it started this process.
+    """
+    status = Path("/proc/self/status")
+    return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0]) if status.exists() else 0
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,106 @@
+"""Centroids: what the training cells say in means, and how cells are added up for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from perturbation.data.matrix import Sparse
+
+
+@dataclass(frozen=True, repr=False)
+class TrainingCentroids:
+    """Mean profiles and program proportions of a training set; log2(1 + counts per 100,000).
+
+    Attributes
+    ----------
+    genes
+        (n_genes,) names, in the order of the training file.
+    perturbation_centroids
+        (n_perturbations, n_genes) float64, mean of the cells of each knock-out, NC not included.
+    n_cells
+        (n_perturbations,) int, cells behind each of them.
+    control_centroid
+        (n_genes,) float64, mean of the NC cells.
+    n_control_cells
+        How many there are.
+    program_centroids
+        (4, n_genes) float64, index pre_adipo, adipo, other, lipo: mean of the NC cells of that
+        program; the control centroid where no NC cell is of it. Knock-outs have no part in it.
+    proportions
+        (n_perturbations + 1, 4) share of cells in each program, NC included.
+    """
+
+    genes: np.ndarray
+    perturbation_centroids: pd.DataFrame
+    n_cells: pd.Series
+    control_centroid: np.ndarray
+    n_control_cells: int
+    program_centroids: pd.DataFrame
+    proportions: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"TrainingCentroids({self.description})"
+
+    @property
+    def description(self) -> str:
+        """Which data this is, in a few words."""
+        n_cells = int(self.n_cells.sum()) + self.n_control_cells
+        return f"{n_cells:,} cells x {len(self.genes):,} genes, {len(self.n_cells):,} perturbations"
+
+    @property
+    def perturbed_centroid(self) -> np.ndarray:
+        """(n_genes,) float64, mean of all perturbed cells: the reference of Pearson delta."""
+        weights = self.n_cells.to_numpy(np.float64)
+        return weights @ self.perturbation_centroids.to_numpy() / weights.sum()
+
+    def without(self, perturbations: Sequence[str]) -> TrainingCentroids:
+        """Return those of a training set in which these were never measured."""
+        names = list(perturbations)
+        return replace(
+            self,
+            perturbation_centroids=self.perturbation_centroids.drop(index=names),
+            n_cells=self.n_cells.drop(index=names),
+            proportions=self.proportions.drop(index=names),
+        )
+
+    def copy(self) -> TrainingCentroids:
+        """Return a copy whose arrays its user may change."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return replace(
+            self, **{k: v if isinstance(v, int) else v.copy() for k, v in values.items()}
+        )
+
+
+def add_by_label(sums: np.ndarray, codes: np.ndarray, block: Sparse) -> None:
+    """Add each cell of a block to the row of `sums` that its code names.
+
+    subtle: cells are added one by one in the order of the file, so the order of the additions, and
+    with it every bit of the sums, does not depend on how the file was cut into blocks.
+
+    Parameters
+    ----------
+    sums
+        (n_labels, n_columns) float64, changed in place.
+    codes
+        (n_rows,) int, the row of `sums` of each cell; -1 leaves it out.
+    block
+        (n_rows, n_columns) CSR or CSC, log2(1 + counts per 100,000).
+    """
+    some_left_out = bool((codes < 0).any())
+    for major, (start, end) in enumerate(pairwise(block.indptr.tolist())):
+        values, minor = block.data[start:end], block.indices[start:end].astype(np.intp)
+        if block.format == "csr":
+            if codes[major] >= 0:
+                np.add.at(sums[codes[major]], minor, values)
+        else:
+            rows = codes[minor]
+            if some_left_out:
+                rows, values = rows[rows >= 0], values[rows >= 0]
+            np.add.at(sums[:, major], rows, values)
