@@ -8,15 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 import main
-
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare
-from evaluation.crossval.contenders import BASELINES
 from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
 from evaluation.crossval.small_cut import check_small_cut
 from evaluation.crossval.workers import Workers
-from evaluation.report.examples import best_median_worst
 from evaluation.report.crossval import Report, write_report
+from evaluation.report.examples import best_median_worst
 from evaluation.report.weights import learnt_weights
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
