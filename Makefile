@@ -1,4 +1,5 @@
 # make demo: score the shipped model on the embedded data.  make test: run the tests.
+# make lint: form, rules, types, dead code, imports that no list declares.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -14,6 +15,9 @@ test: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(RUN) -m vulture
+	$(RUN) -m deptry .
 
 pictures: $(VENV)/.installed
 	$(RUN) -m tools.pictures
@@ -28,4 +32,4 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis prediction report
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis prediction report

@@ -29,6 +29,7 @@ import psutil
 
 import main
 from benchmarks.disturbed_runs import OLDER, STAGES, Bench, attempt, make_bench
+from perturbation.files import unfinished_name
 from perturbation.model.gene_features import GENE_FEATURES_FILE
 from perturbation.output import prediction_file
 from simulation.competition import simulate
@@ -131,8 +132,8 @@ def fail_writes(bench: Bench, n: int) -> tuple[str, list[tuple[str, bool]]]:
     for name in bench.contents:
         for number in 2 ** np.arange(n // len(bench.contents)):
             with empty_directory() as target:
-                path = target / f".{name}.unfinished"
-                tries.append(attempt(bench, target, harm=partial(_inject, path, int(number))))
+                harm = partial(_inject, target / name, int(number))
+                tries.append(attempt(bench, target, harm=harm))
     return " (strace)", tries
 
 
@@ -142,8 +143,9 @@ def _strace_works() -> bool:
     return bool(found) and subprocess.run(command).returncode == 0
 
 
-def _inject(path: Path, number: int, child: BaseProcess, go: Callable[[], None]) -> None:
+def _inject(final: Path, number: int, child: BaseProcess, go: Callable[[], None]) -> None:
     """Trace the child until it ends; strace ends with it."""
+    path = unfinished_name(final, child.pid)
     path.touch()  # strace finds the file by its name
     command = ["strace", "-f", "-qq", "-o", os.devnull, "-p", str(child.pid), "-P", str(path)]
     inject = f"inject={WRITES}:error=EIO:when={number}"

@@ -68,7 +68,7 @@ def packages_at(revision: str) -> dict[str, list[Measured]]:
 
 def row(name: str, files: list[Measured]) -> list[str]:
     """Figures of some files as cells of a table."""
-    lines, code, comments = (sum(f[column] for f in files) for column in range(3))
+    lines, code, comments = np.sum([file[:3] for file in files], axis=0)
     lengths = [length for file in files for length in file.functions] or [0]
     median, high = np.percentile(lengths, [50, 90])
     share = comments / max(code + comments, 1)

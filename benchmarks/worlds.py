@@ -34,7 +34,7 @@ from perturbation.model.predictors import (
 )
 from perturbation.progress import progress
 from simulation.world import World, draw_world, expected_values
-from tools.gene_features.build import write_gene_features
+from tools.gene_features.feature_file import write_gene_features
 from tools.gene_features.tables import gene_set_table
 
 N_TRAINING, N_FRESH = 122, 60

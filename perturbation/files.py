@@ -1,33 +1,47 @@
 """Files that are either whole or absent, and the room they need."""
 
+import errno
+import glob
 import os
+import platform
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from perturbation.errors import InputError
+
+A_DAY = 86_400
+"""Seconds after which another machine's unfinished file is taken for left behind."""
+
+CURES = {
+    errno.ENOSPC: "Free some space or choose another directory.",
+    errno.EDQUOT: "Free some of your quota or choose another directory.",
+}
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give another name to write to; rename it to `path` when the block ends well.
 
-    Missing directories are made. Whatever stands under that other name, left by a killed run, is
-    removed first. On any failure, Ctrl-C included, the unfinished file is removed and `path` is as
-    it was.
+    Missing directories are made, and what killed runs left of the same file is removed. On any
+    failure, Ctrl-C included, the unfinished file is removed and `path` is as it was. Two processes
+    may write one file at a time: each has a name of its own, and the last to end wins.
 
     Raises
     ------
     InputError
         If the system refuses: no such place, no permission, a full disk, a broken one.
     """
+    check_writable(path)
     partial = unfinished_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)
-        if path.is_dir():
-            raise InputError(f"{path} is a directory; a file is to be written there. Remove it.")
+        _remove_leftovers(path)
         yield partial
         partial.replace(path)
     except BaseException as error:
@@ -38,9 +52,55 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
 
 
-def unfinished_name(path: Path) -> Path:
-    """Return the name under which `path` is written; it is removed by the next start."""
-    return path.with_name(f".{path.name}.unfinished")
+def check_writable(path: Path) -> None:
+    """Refuse to start work whose result could not be written to `path`; nothing is left there.
+
+    Raises
+    ------
+    InputError
+        If `path` is a directory, or the system lets nobody write there.
+    """
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a directory; a file is to be written there. Remove it.")
+        place = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise InputError(_refusal(path, error)) from error
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    with whole_file(target) as unfinished:
+        shutil.copyfile(source, unfinished)
+
+
+def unfinished_name(path: Path, pid: int | None = None) -> Path:
+    """Return the name under which a process, by default this one, writes `path`."""
+    return path.with_name(f".{path.name}.{platform.node()}-{pid or os.getpid()}.unfinished")
+
+
+def _remove_leftovers(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.unfinished"):
+        with suppress(OSError):  # another process was faster, or owns it
+            if not _is_in_use(left):
+                left.unlink()
+
+
+def _is_in_use(unfinished: Path) -> bool:
+    """Whether the process that its name tells may be writing it still.
+
+    subtle: numbers of processes are used again, so one that began after the last write is another.
+    """
+    host, _, pid = unfinished.stem.rpartition("-")
+    written = unfinished.stat().st_mtime
+    if not host.endswith(f".{platform.node()}"):
+        return time.time() - written < A_DAY
+    try:
+        return int(pid) != os.getpid() and psutil.Process(int(pid)).create_time() <= written
+    except (psutil.Error, ValueError):
+        return False
 
 
 def _is_about(path: Path, error: OSError) -> bool:
@@ -52,7 +112,8 @@ def _is_about(path: Path, error: OSError) -> bool:
 def _refusal(path: Path, error: OSError) -> str:
     in_a_file = isinstance(error, FileExistsError | NotADirectoryError)
     why = "its directory is a file" if in_a_file else os.strerror(error.errno)
-    return f"{path} cannot be written ({why}). Free some space or choose another directory."
+    cure = CURES.get(error.errno, "Choose a directory where you may write.")
+    return f"{path} cannot be written ({why}). {cure}"
 
 
 def carry_along(file: Path, directory: str | Path) -> None:
@@ -60,7 +121,7 @@ def carry_along(file: Path, directory: str | Path) -> None:
     copy = as_path(directory, "model_directory_path") / file.name
     if file.is_file() and not copy.exists():
         with whole_file(copy) as unfinished:
-            shutil.copyfile(file, unfinished)
+            unfinished.write_bytes(file.read_bytes())
 
 
 def need_room(path: Path, n_bytes: int) -> None:

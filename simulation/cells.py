@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import anndata as ad
 import h5py
@@ -42,6 +43,17 @@ class CellFacts:
         return int(self.n_genes_seen.sum())
 
 
+class _Block(NamedTuple):
+    """Cells drawn together, the first of them at row `first`."""
+
+    first: int
+    flags: np.ndarray
+    depth: np.ndarray
+    counts: sparse.csr_array
+    values: sparse.csr_array
+    sums: np.ndarray
+
+
 def write_cells(
     file: h5py.File,
     world: World,
@@ -75,24 +87,23 @@ def write_cells(
     ad.io.write_elem(file, "layers", {})
     layer = create_csr(file["layers"], "counts", shape, n_stored) if counts_layer else None
 
-    def draw(first: int) -> tuple:
+    def draw(first: int) -> _Block:
         rows = slice(first, first + CELLS_PER_DRAW)
         rng = np.random.default_rng([*seed, first // CELLS_PER_DRAW])
         cells = draw_cells(world, knockouts[rows], pools[rows], rng)
         counts = _as_csr(cells.counts)
         values = _expression(counts, cells.depth)
-        return first, cells.flags, cells.depth, counts, values, _sums(values, knockouts[rows])
+        sums = _sums(values, knockouts[rows])
+        return _Block(first, cells.flags, cells.depth, counts, values, sums)
 
     sums, flags, depth = np.zeros((3, shape[1])), [], []
-    for first, its_flags, its_depth, counts, values, its_sums in _in_threads(
-        draw, range(0, shape[0], CELLS_PER_DRAW), n_threads
-    ):
-        append_csr(x, first, values)
+    for block in _in_threads(draw, range(0, shape[0], CELLS_PER_DRAW), n_threads):
+        append_csr(x, block.first, block.values)
         if layer:
-            append_csr(layer, first, counts)
-        flags.append(its_flags)
-        depth.append(its_depth)
-        sums += its_sums
+            append_csr(layer, block.first, block.counts)
+        flags.append(block.flags)
+        depth.append(block.depth)
+        sums += block.sums
     n_control = (knockouts == -1).sum()
     return CellFacts(
         flags=np.concatenate(flags),
@@ -143,10 +154,12 @@ def _sums(values: sparse.csr_array, knockouts: np.ndarray) -> np.ndarray:
     return np.vstack([sums.T, values.power(2).sum(axis=0)])
 
 
-def _in_threads(function: Callable, items: Iterable, n_threads: int) -> Iterator:
+def _in_threads(
+    function: Callable[[int], _Block], items: Iterable[int], n_threads: int
+) -> Iterator[_Block]:
     """`map` in threads, in order, with at most `n_threads` results waiting."""
     with ThreadPoolExecutor(n_threads) as pool:
-        waiting = deque()
+        waiting: deque[Future[_Block]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) > n_threads:

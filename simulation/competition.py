@@ -18,33 +18,25 @@ import pandas as pd
 
 from perturbation.competition import (
     CONTROL_LABEL,
-    GENES_FILE,
-    LOCAL_PROPORTIONS_FILE,
-    LOCAL_TRUTH_FILE,
-    PERTURBATIONS_FILE,
     PROGRAM_FLAGS,
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
 from perturbation.errors import InputError
-from simulation.cells import CellFacts, write_cells, write_dense
-from simulation.h5ad_storage import rewrite_x, write_frame
-from simulation.world import CONTROL_PROPORTIONS, MEAN_PROPORTIONS, World, draw_world
-
-SIGNATURE_FILE = "signature_genes.csv"
+from simulation.cells import CellFacts, write_cells
+from simulation.factors import CONTROL_PROPORTIONS, MEAN_PROPORTIONS
+from simulation.files import labels_of, obs_of, write_lists, write_local_truth, write_proportions
+from simulation.h5ad_storage import write_frame
+from simulation.world import World, draw_world
 
 # Published figures at full size, as shares.
 CONTROL_SHARE = 8_705 / 88_202
 TRUTH_SHARE = 4_437 / 88_202
-GENES_TO_PREDICT_SHARE = 10_238 / 21_592
-SIGNATURE_SHARE = 888 / 21_592
 VARIABLE_SHARE = 1_000 / 21_592
 STORED_SHARE = 702_842_190 / (88_202 * 21_592)
 SQUARED_DISTANCE = 2_326
 """Mean over pairs of cells, on the 1,000 most variable genes of 21,592."""
 
-GUIDES_PER_KNOCKOUT = 4
-CONTROL_GUIDES = 113
 CELLS_A_PERTURBATION_SD = 0.4
 
 
@@ -80,7 +72,6 @@ def simulate(
     order: str = "pool",
     counts_layer: bool = False,
     gene_sets: str | Path | None = None,
-    storage: dict | None = None,
     n_threads: int = 2,
     seed: int = 0,
 ) -> Simulation:
@@ -113,8 +104,6 @@ def simulate(
         Store the raw counts too, which doubles the file.
     gene_sets
         Where to write what is known about the genes: TSV, columns gene and set.
-    storage
-        Arguments of `h5ad_storage.rewrite_x`; by default CSR in chunks as anndata makes them.
     n_threads
         Blocks drawn at a time, each of some ``256 * n_genes * 40`` bytes.
     seed
@@ -142,17 +131,22 @@ def simulate(
     rows = np.append(_spread(rng, parts[0], n_cells - n_control), np.full(n_control, -1))
     rows, pools = _in_file_order(rng, rows, n_pools, world, order)
     with h5py.File(path / TRAINING_FILE, "w") as file:
-        options = {"counts_layer": counts_layer, "n_threads": n_threads, "seed": [seed, 1]}
-        cells = write_cells(file, world, rows, pools, **options)
-        write_frame(file, _obs(rng, world, rows, pools, cells), world.genes, {})
-    if storage:
-        rewrite_x(path / TRAINING_FILE, **storage)
-    proportions = _write_proportions(path / PROPORTIONS_FILE, world, rows, cells.flags)
+        cells = write_cells(
+            file,
+            world,
+            rows,
+            pools,
+            counts_layer=counts_layer,
+            n_threads=n_threads,
+            seed=[seed, 1],
+        )
+        write_frame(file, obs_of(rng, world, rows, pools, cells), world.genes, {})
+    proportions = write_proportions(path / PROPORTIONS_FILE, world, rows, cells.flags)
 
     truth_rows = _spread(rng, parts[1], n_truth_cells)
     truth_rows, truth_pools = _in_file_order(rng, truth_rows, n_pools, world, order)
-    _write_local_truth(path, world, truth_rows, truth_pools, cells, [seed, 2])
-    _write_lists(path, rng, world, np.append(held_out, targets))
+    write_local_truth(path, world, truth_rows, truth_pools, cells, [seed, 2])
+    write_lists(path, rng, world, np.append(held_out, targets))
     if gene_sets:
         world.gene_sets.to_csv(gene_sets, sep="\t", index=False)
     return Simulation(world, training, held_out, targets, proportions, cells)
@@ -173,92 +167,16 @@ def _spread(rng: np.random.Generator, rows: np.ndarray, n_cells: int) -> np.ndar
     return np.repeat(rows, 4 + rng.multinomial(n_cells - 4 * len(rows), weights / weights.sum()))
 
 
-def _in_file_order(rng, rows, n_pools, world, order):  # noqa: ANN001, ANN202
+def _in_file_order(
+    rng: np.random.Generator, rows: np.ndarray, n_pools: int, world: World, order: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows and pools of the cells; those of one pool tend to stand together."""
     rows = rng.permutation(rows)
     pools = rng.integers(n_pools, size=len(rows))
     place = np.argsort(pools + rng.normal(0, 0.3, len(rows)))
     if order == "perturbation":
-        place = place[np.argsort(_labels(world, rows[place]), kind="stable")]
+        place = place[np.argsort(labels_of(world, rows[place]), kind="stable")]
     return rows[place], pools[place]
-
-
-def _labels(world: World, rows: np.ndarray) -> np.ndarray:
-    """(n,) object: name of the knock-out, NC for row -1."""
-    return np.append(world.knockouts, CONTROL_LABEL).astype(object)[rows]
-
-
-def _cell_names(n: int) -> list[str]:
-    return [f"CELL{i:07d}" for i in range(n)]
-
-
-def _obs(rng, world, rows, pools, cells) -> pd.DataFrame:  # noqa: ANN001
-    """Columns of the organisers' obs, in their order."""
-    n = len(rows)
-    gene = _labels(world, rows)
-    guides = np.where(rows == -1, CONTROL_GUIDES, GUIDES_PER_KNOCKOUT)
-    guide_counts = 1 + rng.poisson(20, n)
-    columns = {
-        "nCount_RNA": cells.depth,
-        "nFeature_RNA": cells.n_genes_seen.astype(np.int32),
-        "nCount_guide": guide_counts.astype(np.float64),
-        "nFeature_guide": np.ones(n, np.int32),
-        "percent.mt": rng.gamma(4, 0.6, n),
-        "SampleID": [f"pool{i + 1}" for i in pools],
-        "Day": np.full(n, "D14", object),
-        "num_features": np.ones(n, np.int64),
-        "feature_call": [
-            f"{name}-{i + 1}" for name, i in zip(gene, rng.integers(guides), strict=True)
-        ],
-        "num_umis": guide_counts,
-        "gene": gene,
-    }
-    flags = dict(zip(PROGRAM_FLAGS, cells.flags.T, strict=True))
-    return pd.DataFrame(columns | flags, index=_cell_names(n))
-
-
-def _write_proportions(
-    path: Path, world: World, rows: np.ndarray, flags: np.ndarray
-) -> pd.DataFrame:
-    """Write the observed share of cells in each program; return it by perturbation."""
-    cells = pd.DataFrame(flags, columns=list(PROGRAM_FLAGS))
-    table = cells.groupby(_labels(world, rows)).mean().rename_axis("gene")
-    adipo = table["adipo"].where(table["adipo"] > 0, 1)
-    table.assign(lipo_adipo=table["lipo"] / adipo).to_csv(path)
-    return table
-
-
-def _write_local_truth(path, world, rows, pools, training_cells, seed) -> None:  # noqa: ANN001
-    """Draw and write the held-out cells, their proportions and the training centroids."""
-    centroids = {
-        "control_centroid_train": training_cells.control_centroid,
-        "perturbed_centroid_train": training_cells.perturbed_centroid,
-    }
-    obs = pd.DataFrame({"gene": _labels(world, rows)}, _cell_names(len(rows)))
-    with h5py.File(path / LOCAL_TRUTH_FILE, "w") as file:
-        flags = write_dense(file, world, rows, pools, seed)
-        write_frame(file, obs, world.genes, centroids)
-    _write_proportions(path / LOCAL_PROPORTIONS_FILE, world, rows, flags)
-
-
-def _write_lists(path: Path, rng: np.random.Generator, world: World, targets: np.ndarray) -> None:
-    """Write the three lists: perturbations, genes to predict (the most expressed), signatures."""
-    n_genes = len(world.genes)
-    chosen = np.argsort(-world.log_fraction)[: round(GENES_TO_PREDICT_SHARE * n_genes)]
-    _write_lines(path / GENES_FILE, world.genes[rng.permutation(chosen)])
-    _write_lines(path / PERTURBATIONS_FILE, rng.permutation(targets))
-    strongest = np.argsort(-world.loadings[: len(PROGRAM_FLAGS)], axis=1)
-    of_each = max(1, round(SIGNATURE_SHARE * n_genes / len(PROGRAM_FLAGS)))
-    lines = [
-        f"{world.genes[i]},{program}"
-        for program, genes in zip(PROGRAM_FLAGS, strongest, strict=True)
-        for i in genes[:of_each]
-    ]
-    _write_lines(path / SIGNATURE_FILE, ["gene,program", *lines])
-
-
-def _write_lines(path: Path, lines) -> None:  # noqa: ANN001
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def facts(simulation: Simulation) -> pd.DataFrame:

@@ -9,7 +9,9 @@ import pandas as pd
 from scipy import sparse
 
 
-def write_frame(file: h5py.File, obs: pd.DataFrame, genes: np.ndarray, uns: dict) -> None:
+def write_frame(
+    file: h5py.File, obs: pd.DataFrame, genes: np.ndarray, uns: dict[str, np.ndarray]
+) -> None:
     """Write all that an h5ad file holds beside X and layers.
 
     Parameters
@@ -118,7 +120,12 @@ def rewrite_x(
     other.replace(path)
 
 
-def _write_sparse(file, matrix, dtypes, options) -> None:  # noqa: ANN001
+def _write_sparse(
+    file: h5py.File,
+    matrix: sparse.csr_array | sparse.csc_array,
+    dtypes: dict[str, str],
+    options: dict[str, bool | str | None],
+) -> None:
     group = file.create_group("X")
     encoding = {"encoding-type": f"{matrix.format}_matrix", "encoding-version": "0.1.0"}
     group.attrs.update(encoding)

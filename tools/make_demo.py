@@ -30,7 +30,7 @@ def main(renge: Path, out: Path, rng: np.random.Generator) -> None:
     obs = cells.obs.reset_index(drop=True)
     obs = obs.join(assign_programs(x, (obs["gene"] == CONTROL_LABEL).to_numpy()))
     knockouts = sorted(set(obs["gene"]) - {CONTROL_LABEL})
-    held_out = rng.choice(knockouts, N_HELD_OUT, replace=False)
+    held_out = rng.choice(knockouts, N_HELD_OUT, replace=False).tolist()
     targets = sorted(set(cells.var_names) - set(knockouts))
     write_competition(out, cells.X, x, obs, cells.var_names, held_out, targets, rng)
 

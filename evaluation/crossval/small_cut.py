@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import main
-from evaluation.local.stages import call_by_name, infer_values
+from evaluation.local.stages import infer_values, run_stage
 from perturbation.competition import (
     CONTROL_LABEL,
     GENES_FILE,
@@ -33,6 +33,7 @@ from perturbation.model.cells import most_variable_genes
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.output.model_file import MODEL_FILE
 
+SUBMISSION = Path(main.__file__).resolve().parent
 N_KNOCKOUTS, N_GENES, N_TARGETS = 8, 200, 3
 SAME = 1e-5
 """The written cells are float32."""
@@ -56,17 +57,17 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
             place.mkdir()
         shutil.copytree(resources, model, ignore=shutil.ignore_patterns(MODEL_FILE))
         targets, genes = _write_cut(summary, data)
+        of_train = {"data_directory_path": str(data), "model_directory_path": str(model)}
+        of_infer = infer_values(data, model, prediction, targets, genes)
         try:
-            of_train = {"data_directory_path": str(data), "model_directory_path": str(model)}
-            call_by_name(main.train, of_train)
-            call_by_name(main.infer, infer_values(data, model, prediction, targets, genes))
-            shipped = ad.read_h5ad(prediction / PREDICTION_FILE)
-            shares = pd.read_csv(prediction / PREDICTED_PROPORTIONS_FILE, index_col="gene")
-        except Exception as error:  # whatever train() and infer() of the user's own raise
+            run_stage(SUBMISSION, "train", of_train)
+            run_stage(SUBMISSION, "infer", of_infer)
+        except InputError as error:
             raise InputError(
-                f"train() or infer() failed on a small cut of the data ({type(error).__name__}: "
-                f"{error}), {WHAT_TO_DO}"
+                f"{error}\nThis was on a small cut of the data, {WHAT_TO_DO}"
             ) from error
+        shipped = ad.read_h5ad(prediction / PREDICTION_FILE)
+        shares = pd.read_csv(prediction / PREDICTED_PROPORTIONS_FILE, index_col="gene")
         features = load_gene_features(model / GENE_FEATURES_FILE)
         fitted = main.fit(summarise(open_dataset(data)), features)
         cells, proportions = main.predict(fitted, features, targets, genes)

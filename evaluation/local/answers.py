@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.local.files import CellsFile, read_proportions
 from evaluation.local.truth import CellsOf, LocalTruth
 from evaluation.scoring.metrics import METRICS, has_direction, l1_distance, mmd, pearson_delta
 from perturbation.competition import (
     CELLS_PER_PERTURBATION,
     CONTROL_LABEL,
+    GENES_FILE,
     PREDICTED_PROPORTIONS_FILE,
     PREDICTION_FILE,
 )
+from perturbation.data.h5ad import open_cells
+from perturbation.data.proportions import read_written_proportions
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,11 @@ class Answer:
 
 def written_answer(directory: Path, truth: LocalTruth) -> Answer:
     """Return what stands in a prediction directory."""
-    file = CellsFile(directory / PREDICTION_FILE)
-    columns = file.columns_of(truth.genes)
+    file = open_cells(directory / PREDICTION_FILE, any_values=True)
+    columns = file.columns_of(truth.genes, Path(GENES_FILE))
     return Answer(
-        lambda perturbation: file.cells(perturbation, columns),
-        read_proportions(directory / PREDICTED_PROPORTIONS_FILE),
+        lambda perturbation: file.cells_of(perturbation, columns),
+        read_written_proportions(directory / PREDICTED_PROPORTIONS_FILE),
     )
 
 

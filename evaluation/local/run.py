@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from evaluation.local.answers import Answer, constant_answer, score_answer, written_answer
-from evaluation.local.files import sample_training_cells
 from evaluation.local.stages import Cost, infer_values, run_stage
 from evaluation.local.trained_on import was_trained_on
 from evaluation.local.truth import LocalTruth
 from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
-from evaluation.scoring.panels import describe_panels, draw_panels
+from evaluation.scoring.panels import describe_panels, draw_panels, sample_training_cells
 from evaluation.scoring.platform import load_platform_scorer, score_by_platform
 from evaluation.tables import aligned
 from perturbation.competition import PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE, TRAINING_FILE
@@ -162,8 +161,7 @@ def local_panels(data: Path, truth: LocalTruth, kind: str, n_genes: int, n_draws
     if len(truth.genes) <= n_genes:
         panels = [np.arange(len(truth.genes))]
     else:
-        cells, genes = sample_training_cells(data)
-        cells = cells[:, genes.get_indexer(truth.genes)]
+        cells = sample_training_cells(data, truth.genes)
         rng = np.random.default_rng(PANEL_SEED)
         panels = draw_panels(cells, np.arange(len(truth.genes)), kind, n_genes, n_draws, rng)
     return panels, describe_panels(len(truth.genes), kind, n_genes, n_draws)

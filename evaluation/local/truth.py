@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluation.local.files import CellsFile, read_proportions
 from perturbation.competition import (
     GENES_FILE,
     LOCAL_PROPORTIONS_FILE,
     LOCAL_TRUTH_FILE,
     PROPORTIONS_FILE,
 )
+from perturbation.data.h5ad import open_cells, read_uns
 from perturbation.data.names import read_names
+from perturbation.data.proportions import read_proportions
 from perturbation.errors import InputError
 
 CellsOf = Callable[[str], np.ndarray]
@@ -62,30 +63,22 @@ def read_local_truth(data: Path) -> LocalTruth:
     """
     genes = read_names(data / GENES_FILE)
     proportions = read_proportions(data / LOCAL_PROPORTIONS_FILE)
-    file = CellsFile(data / LOCAL_TRUTH_FILE)
-    columns = file.columns_of(genes)
+    file = open_cells(data / LOCAL_TRUTH_FILE)
+    columns = file.columns_of(genes, data / GENES_FILE)
     missing = sorted(set(proportions.index) ^ set(file.labels))
     if missing:
         raise InputError(
             f"{data / LOCAL_PROPORTIONS_FILE} and obs['gene'] of {file.path} name different "
             f"knock-outs, first: {missing[0]}. Both must come from one download."
         )
-    centroids = [_centroid(file, f"{kind}_centroid_train") for kind in ("control", "perturbed")]
+    for _ in file.blocks():  # values are checked now, not after minutes of training
+        pass
+    centroids = [read_uns(file, f"{kind}_centroid_train") for kind in ("control", "perturbed")]
     return LocalTruth(
         list(proportions.index),
         genes,
-        lambda perturbation: file.cells(perturbation, columns),
+        lambda perturbation: file.cells_of(perturbation, columns),
         *[centroid[columns] for centroid in centroids],
         proportions,
         read_proportions(data / PROPORTIONS_FILE),
     )
-
-
-def _centroid(file: CellsFile, name: str) -> np.ndarray:
-    centroid = np.asarray(file.uns.get(name, ()), dtype=np.float64)
-    if centroid.shape != (len(file.genes),):
-        raise InputError(
-            f"uns['{name}'] of {file.path} has shape {centroid.shape}, expected "
-            f"({len(file.genes)},). Run `crunch download`."
-        )
-    return centroid

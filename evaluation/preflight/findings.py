@@ -1,15 +1,18 @@
-"""What a check before a push found, one sentence each."""
+"""What a check before a push found, one sentence each, under three verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-FAULT, WARNING, FINE = "FAULT", "Warning", "ok"
+REFUSED = "Refused by the client"
+FAULT = "Would fail or go wrong in the cloud"
+WARNING = "Worth a look"
+FINE = "As it should be"
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at; `level` is FAULT, WARNING or FINE."""
+    """One thing that was looked at; `level` is REFUSED, FAULT, WARNING or FINE."""
 
     level: str
     text: str
@@ -17,12 +20,15 @@ class Finding(NamedTuple):
 
 def has_fault(findings: Sequence[Finding]) -> bool:
     """Whether one of them stands in the way of a push."""
-    return any(finding.level == FAULT for finding in findings)
+    return any(finding.level in (REFUSED, FAULT) for finding in findings)
 
 
 def describe_findings(findings: Sequence[Finding]) -> str:
-    """Return the findings as text, and what they come to."""
-    n_faults = sum(finding.level == FAULT for finding in findings)
-    lines = [f"{finding.level + ':':<9}{finding.text}" for finding in findings]
-    verdict = f"Faults: {n_faults}. Do not push yet." if n_faults else "Ready to push."
+    """Return the findings as text, by verdict, and what they come to."""
+    lines = []
+    for level in (REFUSED, FAULT, WARNING, FINE):
+        texts = [f"  - {text}" for found, text in findings if found == level]
+        lines += [f"{level}:", *texts] if texts else []
+    n_faults = sum(finding.level in (REFUSED, FAULT) for finding in findings)
+    verdict = f"Not ready to push: faults {n_faults}." if n_faults else "Ready to push."
     return "\n".join([*lines, verdict])

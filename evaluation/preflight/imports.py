@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib.metadata import packages_distributions
+from collections.abc import Iterator
 from pathlib import Path
+
+from perturbation.errors import InputError, reason
+
+GUARDS = re.compile(r"\b(ImportError|ModuleNotFoundError|Exception|BaseException)\b")
 
 
 def follow_imports(main_file: Path) -> tuple[dict[str, str], set[Path]]:
     """Follow the imports of a file through the modules that stand beside it.
 
-    Imports that only type checkers see (``if TYPE_CHECKING:``) do not count.
+    What nobody misses does not count: imports that only type checkers see (``if TYPE_CHECKING:``),
+    that only a program runs (``if __name__ == "__main__":``), or whose failure is caught.
 
     Parameters
     ----------
@@ -29,8 +33,8 @@ def follow_imports(main_file: Path) -> tuple[dict[str, str], set[Path]]:
 
     Raises
     ------
-    SyntaxError
-        If one of the files is not Python.
+    InputError
+        If one of the files is missing or is not Python.
     """
     root = main_file.parent
     packages: dict[str, str] = {}
@@ -50,22 +54,20 @@ def follow_imports(main_file: Path) -> tuple[dict[str, str], set[Path]]:
     return packages, files
 
 
-def distribution_of(package: str) -> str:
-    """Return what is installed under another name than imported: sklearn is scikit-learn."""
-    return _distributions().get(package, [package])[0]
-
-
-@cache
-def _distributions() -> Mapping[str, list[str]]:
-    return packages_distributions()
-
-
 def _imported_modules(file: Path, root: Path) -> Iterator[tuple[str, int]]:
     """Yield the dotted name and the line of every import; for `from a import b`, a and a.b."""
-    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-    hidden = {id(node) for block in ast.walk(tree) for node in _only_for_type_checkers(block)}
+    try:
+        tree = ast.parse(file.read_bytes(), filename=str(file))  # bytes: Python's own decoding
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{file}: Python cannot read it ({reason(error)}). Mend it.") from error
+    missed_by_nobody = {
+        id(node)
+        for block in ast.walk(tree)
+        for statement in _optional_part(block)
+        for node in ast.walk(statement)
+    }
     for node in ast.walk(tree):
-        if id(node) in hidden:
+        if id(node) in missed_by_nobody:
             continue
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
@@ -76,10 +78,23 @@ def _imported_modules(file: Path, root: Path) -> Iterator[tuple[str, int]]:
                 yield from ((f"{module}.{alias.name}", node.lineno) for alias in node.names)
 
 
-def _only_for_type_checkers(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        for statement in node.body:
-            yield from ast.walk(statement)
+def _optional_part(block: ast.AST) -> list[ast.stmt]:
+    """Return the statements of a block that may fail or be left out in the cloud."""
+    if isinstance(block, ast.If):
+        test = ast.unparse(block.test)
+        if test.endswith("TYPE_CHECKING") or test == "__name__ == '__main__'":
+            return block.body
+    elif isinstance(block, ast.With):
+        managers = " ".join(ast.unparse(item) for item in block.items)
+        if "suppress(" in managers and GUARDS.search(managers):
+            return block.body
+    elif isinstance(block, ast.Try):
+        for handler in block.handlers:
+            caught = ast.unparse(handler.type) if handler.type else "Exception"
+            raises = any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+            if GUARDS.search(caught) and not raises:
+                return block.body
+    return []
 
 
 def _absolute(node: ast.ImportFrom, file: Path, root: Path) -> str:

@@ -1,96 +1,112 @@
-"""Holds requirements.txt against what main.py imports and against the known whitelist."""
+"""Holds requirements.txt against the client's own parser and against what main.py imports."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
+from importlib.metadata import packages_distributions
 
-from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding
-from evaluation.preflight.imports import distribution_of, follow_imports
-from perturbation.errors import reason
+from evaluation.preflight.findings import FAULT, FINE, REFUSED, WARNING, Finding
+from evaluation.preflight.pushed_files import Files
+from perturbation.errors import InputError, reason
 
-# Known to be on the platform's whitelist.
-WHITELIST = {
-    "crunch-cli",
-    "anndata",
-    "scanpy",
-    "numpy",
-    "scipy",
-    "pandas",
-    "h5py",
-    "psutil",
-    "tqdm",
-}
+ALLOWED = {"crunch-cli", "anndata", "scanpy", "numpy", "scipy", "pandas", "h5py", "psutil", "tqdm"}
+"""Known to be on the platform's whitelist; asking for more needs the network."""
+
+installed = cache(packages_distributions)
+"""From what is imported to what is installed: sklearn is of scikit-learn."""
 
 
-def requirement_findings(submission: Path) -> Iterator[Finding]:
-    """requirements.txt against what main.py imports and against the known whitelist."""
-    path = submission / "requirements.txt"
-    if not path.is_file():
-        yield Finding(FAULT, f"{path} is missing: push refuses. List what main.py imports.")
-        return
-    named, odd = read_requirements(path)
-    for line in odd:
-        yield Finding(FAULT, f"{path}: push cannot read {line!r}; give names and ranges only.")
+def requirement_findings(code: Files, packages: dict[str, str]) -> Iterator[Finding]:
+    """Whether push takes the requirements, and whether they are all that main.py needs.
+
+    Parameters
+    ----------
+    code
+        The code files that push would send.
+    packages
+        From the packages that main.py imports to the first place that does.
+    """
     try:
-        packages, _ = follow_imports(submission / "main.py")
-    except (OSError, SyntaxError) as error:
-        yield Finding(FAULT, f"main.py cannot be read ({reason(error)}).")
+        named = read_requirements(code)
+    except InputError as error:
+        yield Finding(REFUSED, str(error))
         return
-    yield from _missing_requirements(packages, named)
-    yield from _shadows(submission, {*packages, *named, *sys.stdlib_module_names})
-    for name, specifier in named.items():
-        if name not in WHITELIST:
+    distributions = installed()
+    missing = 0
+    for package, where in packages.items():
+        owner = distributions.get(package, [package])[0]
+        if _canonical(owner) not in named:
+            missing += 1
+            yield Finding(
+                FAULT,
+                f"requirements.txt lacks {owner}, imported as {package} in {where}: the run fails "
+                "there. Add it, if it is on the whitelist.",
+            )
+    if not missing:
+        yield Finding(
+            FINE, f"requirements.txt has all that main.py imports: {', '.join(sorted(packages))}."
+        )
+    for name in sorted(named.keys() - ALLOWED):
+        yield Finding(
+            WARNING,
+            f"requirements.txt names {name}, which may not be on the platform's whitelist: push "
+            f"then refuses. Look with `crunch whitelist search {name}`.",
+        )
+    for name, specifiers in named.items():
+        if any(specifier.startswith("==") for specifier in specifiers):
             yield Finding(
                 WARNING,
-                f"{path} names {name}, which may not be on the platform's whitelist: push then "
-                f"refuses. Look with `crunch whitelist search {name}`.",
+                f"requirements.txt pins {name}{','.join(specifiers)}: the cloud installs with "
+                "constraints of its own. Give a range.",
             )
-        if specifier.startswith("=="):
-            yield Finding(
-                WARNING,
-                f"{path} pins {name}{specifier}: the cloud installs with constraints of its own. "
-                "Give a range.",
-            )
+    yield from _shadows(code, {*distributions, *sys.stdlib_module_names})
 
 
-def read_requirements(path: Path) -> tuple[dict[str, str], list[str]]:
-    """Return the specifier of each name, in lower case and with dashes, and the lines not read."""
-    named, odd = {}, []
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
-        line = line.partition("#")[0].strip()
-        match = re.fullmatch(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^]]*\])?\s*([<>=!~].*)?(;.*)?", line)
-        if match:
-            named[_canonical(match[1])] = match[2] or ""
-        elif line:
-            odd.append(line)
-    return named, odd
+def read_requirements(code: Files) -> dict[str, list[str]]:
+    """Read as push does, and return the specifiers of each name, in lower case and with dashes.
+
+    Raises
+    ------
+    InputError
+        If push would refuse: there is no requirements.txt, or the client cannot parse it.
+    """
+    from crunch_convert import RequirementLanguage
+    from crunch_convert.requirements_txt import RequirementParseError, parse_from_file
+
+    named = {}
+    if "requirements.txt" not in code:
+        raise InputError(
+            "requirements.txt is missing, or a .gitignore names it. List what main.py imports."
+        )
+    for language in RequirementLanguage:
+        if language.txt_file_name not in code:
+            continue
+        path = code[language.txt_file_name]
+        try:
+            content = path.open().read()  # in this system's encoding, as the client does
+            for found in parse_from_file(language=language, file_content=content):
+                named[_canonical(found.name)] = found.specs
+        except RequirementParseError as error:
+            raise InputError(
+                f"{path}: {error.message}, in {error.source.strip()!r}. Give a name and, after it, "
+                "version ranges with commas between them."
+            ) from error
+        except (OSError, UnicodeError) as error:
+            raise InputError(
+                f"{path} cannot be read ({reason(error)}). Save it as UTF-8."
+            ) from error
+    return named
 
 
 def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _missing_requirements(packages: dict[str, str], named: dict[str, str]) -> Iterator[Finding]:
-    missing = {
-        p: where for p, where in packages.items() if _canonical(distribution_of(p)) not in named
-    }
-    for package, where in missing.items():
-        yield Finding(
-            FAULT,
-            f"requirements.txt lacks {distribution_of(package)}, imported as {package} in {where}: "
-            "the run fails there. Add it, if it is on the whitelist.",
-        )
-    if not missing:
-        names = ", ".join(sorted(packages))
-        yield Finding(FINE, f"requirements.txt has all that main.py imports: {names}.")
-
-
-def _shadows(submission: Path, libraries: set[str]) -> Iterator[Finding]:
+def _shadows(code: Files, libraries: set[str]) -> Iterator[Finding]:
     """The submission's directory comes first on sys.path, so its names hide those of libraries."""
-    for path in sorted(submission.iterdir()):
-        is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
-        if is_module and path.stem in libraries:
-            yield Finding(FAULT, f"{path.name} hides the library of that name. Rename it.")
+    modules = [name.removesuffix(".py").split("/")[0] for name in code if name.endswith(".py")]
+    for name in sorted({*modules} & libraries):
+        yield Finding(FAULT, f"{name} at the top hides the library of that name. Rename it.")

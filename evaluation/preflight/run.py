@@ -10,7 +10,8 @@ from pathlib import Path
 from evaluation.local.stages import Cost, infer_values, run_stage
 from evaluation.local.trained_on import was_trained_on
 from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding, has_fault
-from evaluation.preflight.pushed_files import MODEL_DIRECTORY, push_findings
+from evaluation.preflight.imports import follow_imports
+from evaluation.preflight.pushed_files import MODEL_DIRECTORY, push_findings, pushed_files
 from evaluation.preflight.requirements import requirement_findings
 from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
 from perturbation.competition import (
@@ -26,6 +27,8 @@ from perturbation.output.model_file import MODEL_FILE, Model, load_model
 from perturbation.output.prediction_file import is_built_in_memory
 
 ASKED_PERTURBATIONS, ASKED_GENES = 2_863, 10_238
+TRIAL_TARGETS = 130
+"""More than the 128 that are predicted at a time."""
 GIGABYTE = 10**9
 CLOUD_MEMORY, CLOUD_DISK = 64 * GIGABYTE, 40 * GIGABYTE
 """Told by others, unverified."""
@@ -41,14 +44,23 @@ def preflight(submission: Path) -> list[Finding]:
 
     Returns
     -------
-    Findings, in the order of the checks: requirements, method, what push sends, model, a trial of
+    Findings, in the order of the checks: method, requirements, what push sends, model, a trial of
     infer(), and the room that the full run needs.
+
+    Raises
+    ------
+    InputError
+        If crunch-cli is not installed.
     """
-    findings = [
-        *requirement_findings(submission),
-        *method_findings(submission),
-        *push_findings(submission),
-    ]
+    code, model = pushed_files(submission)
+    findings = list(method_findings(submission))
+    try:
+        packages, needed = follow_imports(submission / "main.py")
+        findings += requirement_findings(code, packages)
+    except InputError as error:
+        findings.append(Finding(FAULT, str(error)))
+        needed = set()
+    findings += push_findings(submission, needed, code, model)
     about_model = list(model_findings(submission))
     trial = [] if has_fault(about_model) else trial_findings(submission)
     return [*findings, *about_model, *trial]
@@ -103,7 +115,7 @@ def _data_finding(model: Model, trained_on: str, data: Path) -> Finding:
 
 
 def trial_findings(submission: Path) -> Iterator[Finding]:
-    """Infer one perturbation that nobody measured, check it, and tell what the full run takes."""
+    """Infer more than one block of targets, check them, and tell what the full run takes."""
     model = load_model(submission / MODEL_DIRECTORY)
     try:
         perturbations, genes = asked_lists(submission / "data")
@@ -111,23 +123,24 @@ def trial_findings(submission: Path) -> Iterator[Finding]:
         yield Finding(FAULT, str(error))
         return
     genes = genes or model.training.genes.tolist()
-    measured = set(model.training.n_cells.index)
-    new = [p for p in [*perturbations, *genes] if p not in measured][:1]
+    names = dict.fromkeys([*perturbations, *genes])  # targets that nobody measured, if any
+    new = [name for name in names if name not in model.training.n_cells.index] or [*names]
+    new = new[:TRIAL_TARGETS]
     with tempfile.TemporaryDirectory() as directory:
         prediction = Path(directory)
         places = submission / "data", submission / MODEL_DIRECTORY, prediction
         try:
             cost = run_stage(submission, "infer", infer_values(*places, new, genes))
-        except Exception as error:  # whatever main.py raises
-            yield Finding(FAULT, f"infer() failed on {new[0]}: {type(error).__name__}: {error}")
+        except InputError as error:
+            yield Finding(FAULT, str(error))
             return
         faults = check_prediction(prediction, new, genes)
         faults += [] if faults else unusable_values(prediction)
     if faults:
-        yield from (Finding(FAULT, f"infer() of {new[0]}: {fault}") for fault in faults)
+        yield from (Finding(FAULT, f"infer() of {len(new)} targets: {fault}") for fault in faults)
         return
     took = f"{cost.seconds:.1f} s, {cost.peak_memory_bytes / GIGABYTE:.2f} GB of memory"
-    yield Finding(FINE, f"infer() of {new[0]} is valid; it took {took}.")
+    yield Finding(FINE, f"infer() of {len(new)} targets is valid; it took {took}.")
     if perturbations:
         yield from room_findings(submission, len(perturbations), len(genes), cost)
     else:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import anndata as ad
-import h5py
 import numpy as np
 import pandas as pd
 
@@ -18,8 +17,9 @@ from perturbation.competition import (
     PROGRAMS,
     SUBMITTED_PROPORTION_COLUMNS,
 )
+from perturbation.data.h5ad import open_cells
 from perturbation.data.names import listed
-from perturbation.errors import reason
+from perturbation.errors import InputError, reason
 
 METHOD_FILE = "Method description.md"
 METHOD_HEADINGS = ("Method Description", "Rationale", "Data and Resources Used")
@@ -66,36 +66,19 @@ def check_method_description(directory: Path) -> list[str]:
     return list(_method_faults(read[0].name, read[0].read_bytes()))
 
 
-def unusable_values(directory: Path, rows_per_block: int = 2_000) -> list[str]:
-    """Say what in X the platform lets pass and the scores then suffer from: NaN, inf, below 0.
-
-    Parameters
-    ----------
-    rows_per_block
-        Peak extra memory is about ``rows_per_block * n_genes * 8`` bytes.
-    """
+def unusable_values(directory: Path) -> list[str]:
+    """Say what in X the platform lets pass and the scores then suffer from: NaN, inf, below 0."""
     file = directory / PREDICTION_FILE
     not_finite = negative = 0
-    for block in _blocks(file, rows_per_block):
-        not_finite += block.size - int(np.isfinite(block).sum())
-        negative += int((block < 0).sum())
+    for *_, block in open_cells(file, any_values=True).blocks():
+        not_finite += block.nnz - int(np.isfinite(block.data).sum())
+        negative += int((block.data < 0).sum())
     faults = []
     if not_finite:
         faults.append(f"{file}: {not_finite:,} values of X are NaN or infinite; scores become NaN.")
     if negative:
         faults.append(f"{file}: {negative:,} values of X are negative; no real cell has any.")
     return faults
-
-
-def _blocks(file: Path, rows_per_block: int) -> Iterator[np.ndarray]:
-    """Yield the values of X, stored ones if it is sparse, a block of rows at a time."""
-    prediction = ad.read_h5ad(file, backed="r")
-    try:
-        for start in range(0, prediction.n_obs, rows_per_block):
-            block = prediction.X[start : start + rows_per_block]
-            yield block if isinstance(block, np.ndarray) else block.data
-    finally:
-        prediction.file.close()
 
 
 def _file_faults(directory: Path) -> Iterator[str]:
@@ -119,15 +102,17 @@ def _h5ad_faults(file: Path, perturbations: Sequence[str], genes: Sequence[str])
         return
     obs, names = prediction.obs, prediction.var_names
     prediction.file.close()
-    with h5py.File(file) as stored:
-        if "X" not in stored:
-            yield f"{file} has no X: the predicted cells are missing."
     yield from _gene_faults(file, names, genes)
     if set(obs.columns) != {"gene"}:
         found = listed(obs.columns) or "(none)"
         yield f"{file}: obs has the columns {found}; exactly gene is allowed."
-    if "gene" in obs:
-        yield from _row_faults(file, obs["gene"], perturbations)
+    if "gene" not in obs:
+        return
+    yield from _row_faults(file, obs["gene"], perturbations)
+    try:
+        open_cells(file, any_values=True)  # what the platform stumbles over later
+    except InputError as error:
+        yield str(error)
 
 
 def _gene_faults(file: Path, names: pd.Index, genes: Sequence[str]) -> Iterator[str]:
@@ -137,8 +122,6 @@ def _gene_faults(file: Path, names: pd.Index, genes: Sequence[str]) -> Iterator[
             f"{file}: {len(missing):,} of the {len(genes):,} scored genes are not in var_names, "
             f"first: {listed(missing)}."
         )
-    if not names.is_unique:
-        yield f"{file}: var_names repeats {listed(names[names.duplicated()])}."
 
 
 def _row_faults(file: Path, labels: pd.Series, perturbations: Sequence[str]) -> Iterator[str]:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from scipy import sparse
 
+from perturbation.competition import GENES_FILE, TRAINING_FILE
+from perturbation.data.h5ad import open_cells
 from perturbation.model.cells import most_variable_genes
 
 PANEL_KINDS = ("variable", "random")
 POOL_FACTOR = 2
 """A variable panel of N genes is drawn from the POOL_FACTOR * N most variable ones."""
+
+
+def sample_training_cells(
+    data: Path, genes: list[str], n_runs: int = 20, cells_per_run: int = 100
+) -> sparse.csr_array:
+    """Read runs of training cells, spread over the file: enough to rank genes by variance.
+
+    Returns
+    -------
+    (at most n_runs * cells_per_run, len(genes)), log2(1 + counts per 100,000).
+    """
+    file = open_cells(data / TRAINING_FILE)
+    last = max(0, len(file.labels) - cells_per_run)
+    starts = np.linspace(0, last, n_runs).astype(int)
+    rows = np.unique(starts[:, None] + np.arange(min(cells_per_run, len(file.labels))))
+    return file.cells(rows)[:, file.columns_of(genes, data / GENES_FILE)]
 
 
 def draw_panels(

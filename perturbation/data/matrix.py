@@ -1,26 +1,37 @@
-"""The matrix X of an h5ad file, of any layout, read once in blocks, while others are in use."""
+"""The matrix X of an h5ad file, of any layout, read in blocks, while others are in use."""
 
 from collections.abc import Iterator
-from itertools import cycle, pairwise
 from pathlib import Path
 
+import anndata as ad
 import h5py
 import numpy as np
 from scipy import sparse
 
+from perturbation.data.hdf5 import open_hdf5
 from perturbation.errors import InputError, reason
 from perturbation.progress import one_ahead
 
 LARGEST_LOG_VALUE = np.log2(np.float64(1 + 1e5))
 """log2(1 + counts per 100,000) cannot exceed this; raw counts do."""
 
-N_BUFFERS = 4
-"""One block in use, one being checked, one being read, one to spare; fresh memory costs time."""
+NEAR = 16
+"""Rows no farther apart are read together, with what lies between."""
 
 Sparse = sparse.csr_array | sparse.csc_array
+Piece = tuple[slice, slice]
+"""Rows and columns of X that are read at once."""
+Stored = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Values of a dense X; data, indices and pointers of a sparse one."""
 
 
-def read_blocks(path: Path, cells_per_block: int) -> Iterator[tuple[slice, slice, Sparse]]:
+def read_blocks(
+    path: Path,
+    cells_per_block: int,
+    rows: np.ndarray | None = None,
+    *,
+    any_values: bool = False,
+) -> Iterator[tuple[slice, slice, Sparse]]:
     """Read X from first to last; the values are checked on the way.
 
     Parameters
@@ -28,157 +39,160 @@ def read_blocks(path: Path, cells_per_block: int) -> Iterator[tuple[slice, slice
     path
         An h5ad file that `check_matrix` accepts.
     cells_per_block
-        As many blocks as `N_BUFFERS` are in memory, each of at most
-        `cells_per_block * n_genes * 12` bytes.
-        A CSC file is read in column blocks of as many values.
+        Up to four blocks are in memory, each of at most `cells_per_block * n_genes * 12` bytes.
+        A CSC file, and a dense one in tall chunks, is read in column blocks of as many values.
+    rows
+        (n,) ascending; blocks without any of them may be passed over. None: all are read.
+    any_values
+        Accept values that log2(1 + counts per 100,000) cannot be.
 
     Yields
     ------
     rows, columns, block
-        `block` (len(rows), len(columns)) float64 holds X[rows, columns]: CSC where the file is,
-        else CSR. It is good until the next one is asked for: its memory is used again.
+        `block` (len(rows), len(columns)) float64 holds X[rows, columns]: CSR if blocks are bands
+        of rows, CSC if of columns.
 
     Raises
     ------
     InputError
-        If a value is NaN, infinite, negative or a raw count, or an index is out of range or given
-        twice.
+        If a value is NaN, infinite, negative or a raw count, if all are 0, or if an index is out
+        of range or given twice.
     """
-    try:
-        with h5py.File(path) as file:
-            stored = one_ahead(_stored_blocks(file["X"], cells_per_block))
-            yield from one_ahead(_checked(block, path) for block in stored)
-    except OSError as error:
+    is_zero = not any_values
+    with open_hdf5(path) as file:
+        stored = one_ahead(_stored(file["X"], cells_per_block, rows))
+        for part in one_ahead(_block(*s, path, any_values=any_values) for s in stored):
+            is_zero = is_zero and not part[2].data.any()
+            yield part
+    if is_zero:
         raise InputError(
-            f"{path} could not be read to its end ({reason(error)}). It may be truncated: "
-            "download it again."
-        ) from error
+            f"X of {path} holds nothing but zeros; expected log2(1 + counts per 100,000). "
+            "Write the cells to it again."
+        )
 
 
-def check_matrix(file: h5py.File, path: Path, shape: tuple[int, int]) -> None:
-    """Refuse an X of an unknown layout, or not as large as obs and var say."""
+def check_matrix(file: h5py.File, path: Path, shape: tuple[int, int]) -> np.dtype:
+    """Refuse an X of an unknown layout, or not as large as obs and var say; return its type."""
     x = file["X"]
-    if not isinstance(x, h5py.Dataset) and not _is_sparse(x):
+    if isinstance(x, h5py.Dataset):
+        found, parts = x.shape, {"X": (x, "biuf")}
+    elif all(isinstance(x.get(name), h5py.Dataset) for name in ("data", "indices", "indptr")):
+        kinds = {"data": "biuf", "indices": "iu", "indptr": "iu"}
+        found = tuple(int(n) for n in x.attrs.get("shape", x.attrs.get("h5sparse_shape", ())))
+        parts = {name: (x[name], kind) for name, kind in kinds.items()}
+    else:
         raise InputError(
             f"X of {path} is neither a dense array nor a sparse matrix of anndata's. "
             "Write it again with anndata."
         )
-    found = x.shape if isinstance(x, h5py.Dataset) else tuple(x.attrs.get("shape", ()))
-    if tuple(found) != shape:
+    if found != shape:
         raise InputError(
-            f"X of {path} is {tuple(int(n) for n in found)}, but obs and var say {shape}. "
-            "Download it again."
+            f"X of {path} is {found}, but obs and var say {shape}. Write it again with anndata."
         )
-    if isinstance(x, h5py.Dataset):
-        _check_kind(x, "biuf", path)
-    else:
-        _check_sparse(x, path, shape)
+    for name, (part, kinds) in parts.items():
+        if part.dtype.kind not in kinds:
+            expected = "numbers" if "f" in kinds else "whole numbers"
+            raise InputError(
+                f"{name} of {path} holds {part.dtype}; expected {expected}. "
+                "Write it again with anndata."
+            )
+    if isinstance(x, h5py.Group):
+        _check_pointers(x, path, shape)
+    return np.dtype(next(iter(parts.values()))[0].dtype.str).newbyteorder("=")
 
 
-def _is_sparse(x: h5py.Group) -> bool:
-    return all(isinstance(x.get(name), h5py.Dataset) for name in ("data", "indices", "indptr"))
-
-
-def _check_kind(x: h5py.Dataset, kinds: str, path: Path) -> None:
-    """Refuse text, complex numbers, and fractions where whole numbers are due."""
-    if x.dtype.kind not in kinds:
-        name, expected = x.name.lstrip("/"), "numbers" if "f" in kinds else "whole numbers"
-        raise InputError(
-            f"{name} of {path} holds {x.dtype}; expected {expected}. Download it again."
-        )
-
-
-def _check_sparse(x: h5py.Group, path: Path, shape: tuple[int, int]) -> None:
+def _check_pointers(x: h5py.Group, path: Path, shape: tuple[int, int]) -> None:
     """Refuse pointers that do not lead through all stored values, row by row."""
-    encoding = x.attrs.get("encoding-type")
-    if encoding not in ("csr_matrix", "csc_matrix"):
+    try:
+        is_csr = ad.io.sparse_dataset(x).format == "csr"
+    except Exception as error:  # anndata raises what comes of an encoding it does not know
         raise InputError(
-            f"X of {path} is encoded as {encoding!r}; expected csr_matrix, csc_matrix or a dense "
-            "array. Write it again with anndata."
-        )
-    for name, kinds in (("data", "biuf"), ("indices", "iu"), ("indptr", "iu")):
-        _check_kind(x[name], kinds, path)
-    n_major = shape[0] if encoding == "csr_matrix" else shape[1]
-    n_stored, n_indices, n_pointers = (x[name].size for name in ("data", "indices", "indptr"))
-    if n_pointers != n_major + 1 or n_indices != n_stored:
-        raise InputError(
-            f"X of {path} is broken: {n_pointers:,} pointers for {n_major:,} rows or columns, "
-            f"{n_stored:,} values, {n_indices:,} indices. Download it again."
-        )
+            f"X of {path} is encoded as {x.attrs.get('encoding-type')!r}; expected csr_matrix, "
+            "csc_matrix or a dense array. Write it again with anndata."
+        ) from error
+    n_major, n_stored = shape[0 if is_csr else 1], len(x["data"])
     indptr = x["indptr"][:].astype(np.int64)
-    if indptr[0] != 0 or indptr[-1] != n_stored or (np.diff(indptr) < 0).any():
-        raise InputError(f"The row pointers of X of {path} are broken. Download it again.")
+    if (
+        len(indptr) != n_major + 1
+        or len(x["indices"]) != n_stored
+        or (indptr[0], indptr[-1]) != (0, n_stored)
+        or (np.diff(indptr) < 0).any()
+    ):
+        raise InputError(
+            f"The pointers of X of {path} are broken: {len(indptr):,} for {n_major:,} rows or "
+            f"columns, {n_stored:,} values, {len(x['indices']):,} indices. Write it again."
+        )
 
 
-def _stored_blocks(x: h5py.Dataset | h5py.Group, cells_per_block: int) -> Iterator[tuple]:
-    """Yield (rows, columns, layout, data, indices, indptr) over X as it lies in the file."""
+def _stored(
+    x: h5py.Dataset | h5py.Group, cells_per_block: int, rows: np.ndarray | None
+) -> Iterator[tuple[Piece, type[Sparse], Stored]]:
+    """Yield X as it lies in the file: what is read, the layout, and what scipy builds it of."""
     if isinstance(x, h5py.Dataset):
-        return _dense_blocks(x, cells_per_block)
-    return _sparse_blocks(x, cells_per_block)
+        tall, wide = x.chunks or (1, x.shape[1])
+        # subtle: a chunk is decompressed whole for any part of it. Bands of rows across tall chunks
+        # would read each once a band, a time that grows with the square of the number of cells.
+        layout = sparse.csc_array if tall * x.shape[1] > wide * x.shape[0] else sparse.csr_array
+        for piece in _pieces(x.shape, layout, cells_per_block, rows, (tall, wide)):
+            yield piece, layout, x[piece].astype(np.float64, copy=False)
+        return
+    matrix, indptr = ad.io.sparse_dataset(x), x["indptr"][:].astype(np.int64)
+    layout = sparse.csr_array if matrix.format == "csr" else sparse.csc_array
+    for piece in _pieces(matrix.shape, layout, cells_per_block, rows, (1, 1)):
+        major = piece[0 if matrix.format == "csr" else 1]
+        pointers = indptr[major.start : major.stop + 1]
+        inside = slice(int(pointers[0]), int(pointers[-1]))
+        # subtle: h5py's own dtype object in place of numpy's makes np.add.at twenty times slower
+        data = x["data"][inside].astype(np.float64, copy=False).view(np.float64)
+        yield piece, layout, (data, x["indices"][inside], pointers - pointers[0])
 
 
-def _dense_blocks(x: h5py.Dataset, cells_per_block: int) -> Iterator[tuple]:
-    for start in range(0, x.shape[0], cells_per_block):
-        rows = slice(start, min(start + cells_per_block, x.shape[0]))
-        block = sparse.csr_array(x[rows].astype(np.float64, copy=False))
-        arrays = block.data, block.indices, block.indptr
-        yield rows, slice(0, x.shape[1]), sparse.csr_array, *arrays
-
-
-def _sparse_blocks(x: h5py.Group, cells_per_block: int) -> Iterator[tuple]:
-    n_cells, n_genes = (int(n) for n in x.attrs["shape"])
-    is_csr = x.attrs["encoding-type"] == "csr_matrix"
-    per_block = cells_per_block if is_csr else max(1, cells_per_block * n_genes // n_cells)
-    indptr = x["indptr"][:].astype(np.int64)
-    bounds = np.append(np.arange(0, len(indptr) - 1, per_block), len(indptr) - 1)
-    buffers = cycle(_buffers(x, int(np.diff(indptr[bounds]).max())))
-    for start, stop in pairwise(bounds.tolist()):
-        pointers = indptr[start : stop + 1]
-        stored = slice(int(pointers[0]), int(pointers[-1]))
-        data, indices = (_read(*pair, stored) for pair in next(buffers))
-        arrays = data, indices, (pointers - pointers[0]).astype(np.int32)
-        if is_csr:
-            yield slice(start, stop), slice(0, n_genes), sparse.csr_array, *arrays
-        else:
-            yield slice(0, n_cells), slice(start, stop), sparse.csc_array, *arrays
-
-
-def _buffers(x: h5py.Group, n_values: int) -> list[list[tuple[h5py.Dataset, np.ndarray]]]:
-    """Make room for the data and indices of blocks of so many values.
-
-    subtle: h5py's own dtype object in place of numpy's makes np.add.at twenty times slower.
-    """
-    parts = x["data"], x["indices"]
+def _pieces(
+    shape: tuple[int, int],
+    layout: type[Sparse],
+    cells_per_block: int,
+    rows: np.ndarray | None,
+    chunk: tuple[int, int],
+) -> list[Piece]:
+    """Cut X into bands of rows if it is to be CSR, else of columns, along its chunks."""
+    n_cells, n_genes = shape
+    if layout is sparse.csc_array:
+        width = max(1, cells_per_block * n_genes // n_cells)
+        return [(slice(0, n_cells), columns) for columns in _steps(0, n_genes, width, chunk[1])]
+    if rows is None:
+        runs = [(0, n_cells)]
+    else:
+        parts = np.split(rows, np.flatnonzero(np.diff(rows) > NEAR) + 1)
+        runs = [(int(part[0]), int(part[-1]) + 1) for part in parts]
     return [
-        [(part, np.empty(n_values, np.dtype(part.dtype.str))) for part in parts]
-        for _ in range(N_BUFFERS)
+        (band, slice(0, n_genes))
+        for first, last in runs
+        for band in _steps(first, last, cells_per_block, chunk[0])
     ]
 
 
-def _read(values: h5py.Dataset, buffer: np.ndarray, part: slice) -> np.ndarray:
-    """Read values[part] into the start of the buffer and return that."""
-    out = buffer[: part.stop - part.start]
-    if len(out):
-        values.read_direct(out, part)
-    return out
+def _steps(start: int, stop: int, step: int, chunk: int) -> list[slice]:
+    """Cut a range into steps, each of whole chunks where one fits."""
+    step = step - step % chunk or step
+    return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]
 
 
-def _checked(stored: tuple, path: Path) -> tuple[slice, slice, Sparse]:
+def _block(
+    piece: Piece, layout: type[Sparse], values: Stored, path: Path, *, any_values: bool
+) -> tuple[slice, slice, Sparse]:
     """Build the block; an index out of range would make scipy write outside its memory."""
-    rows, columns, layout, data, indices, indptr = stored
-    shape = rows.stop - rows.start, columns.stop - columns.start
-    n_minor = shape[1] if layout is sparse.csr_array else shape[0]
-    if len(indices) and (indices.min() < 0 or indices.max() >= n_minor):
-        raise InputError(
-            f"X of {path} has an index outside 0 to {n_minor - 1:,}. Download it again."
-        )
-    data = data.astype(np.float64, copy=False)
-    if not _are_log_values(data):
-        raise InputError(_value_message(data, path))
-    block = layout((data, indices, indptr), shape=shape)
+    rows, columns = piece
+    block = layout(values, shape=(rows.stop - rows.start, columns.stop - columns.start))
+    try:
+        block.check_format(full_check=True)
+    except ValueError as error:
+        raise InputError(f"X of {path} is broken ({reason(error)}). Write it again.") from error
+    n_stored = block.nnz
     block.sum_duplicates()  # costs little where indices ascend, as they should
-    if block.nnz < len(data):
-        raise InputError(f"X of {path} stores a value of one gene twice. Download it again.")
+    if block.nnz < n_stored:
+        raise InputError(f"X of {path} stores a value of one gene twice. Write it again.")
+    if not any_values and not _are_log_values(block.data):
+        raise InputError(_value_message(block.data, path))
     return rows, columns, block
 
 
@@ -196,7 +210,7 @@ def _are_log_values(data: np.ndarray) -> bool:
 def _value_message(data: np.ndarray, path: Path) -> str:
     expected = f"expected log2(1 + counts per 100,000), 0 to {LARGEST_LOG_VALUE:.2f}"
     if not np.isfinite(data).all():
-        return f"X of {path} holds NaN or infinite values; {expected}. Download it again."
+        return f"X of {path} holds NaN or infinite values; {expected}. Write the cells again."
     if data.min() < 0:
         return (
             f"X of {path} holds negative values, the lowest {data.min():.4g}; {expected}. "

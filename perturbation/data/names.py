@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from perturbation.errors import InputError, reason
+from perturbation.errors import InputError, unreadable
 
 
 def read_names(path: str | Path) -> list[str]:
@@ -20,12 +20,8 @@ def read_names(path: str | Path) -> list[str]:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing. Run `crunch download`.") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} cannot be read as UTF-8 text ({reason(error)}). Download it again."
-        ) from error
+        raise InputError(unreadable(path, error, "UTF-8 text")) from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if wrong := [line for line in lines if set(line) & set(" \t,;")]:
         raise InputError(f"{path} must hold one gene name a line, found {wrong[0][:40]!r}.")

@@ -209,8 +209,7 @@ def _unit_rows(arrays: dict[str, np.ndarray], name: str, n_genes: int) -> csr_ar
     row_of_value = np.repeat(np.arange(n_genes), np.diff(indptr))
     length = np.sqrt(np.bincount(row_of_value, values**2, minlength=n_genes))
     values /= np.where(length > 0, length, 1)[row_of_value]
-    shape = (n_genes, len(weights))
-    return csr_array((values.astype(np.float32), indices, indptr), shape=shape)
+    return csr_array((values.astype(np.float32), indices, indptr), shape=(n_genes, len(weights)))
 
 
 def _unusable(path: str | Path, fault: str) -> InputError:

@@ -106,7 +106,7 @@ def _write_frame(
         file.write(frame + bytes(HEADER_BYTES))
         file.truncate(len(frame) + HEADER_BYTES + ON_DISK.itemsize * shape[0] * shape[1])
     try:
-        with h5py.File(path, "r+") as file:
+        with h5py.File(path, "r+", locking=False) as file:
             return _create_matrix(file, shape)
     except RuntimeError as error:  # how h5py may tell that a write failed
         raise OSError(errno.EIO, reason(error)) from error

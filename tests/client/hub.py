@@ -137,7 +137,8 @@ class Hub:
     def library(self, request: Request) -> dict:
         (name,) = request.query["name"]
         library = {"language": "PYTHON", "name": name, "aliases": [], "standard": False}
-        return {"content": [{**library, "freeze": False}] if name in WHITELIST.split() else []}
+        known = name.lower() in WHITELIST.split()
+        return {"content": [{**library, "freeze": False}] if known else []}
 
     def create_upload(self, request: Request) -> dict:
         wanted = request.json()

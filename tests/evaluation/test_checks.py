@@ -88,7 +88,7 @@ def test_a_broken_h5ad_is_a_fault(directory):
         ({"labels": np.repeat([*PERTURBATIONS, "NC"], 100)}, "were not asked: NC"),
         ({"labels": np.repeat(["SOX6"], 100)}, "lacks 1 of 2 asked: CHD4"),
         ({"genes": ("A", "C")}, "1 of the 2 scored genes are not in var_names, first: B"),
-        ({"genes": ("A", "B", "B")}, "var_names repeats B"),
+        ({"genes": ("A", "B", "B")}, "names 1 genes twice: B"),
     ],
 )
 def test_wrong_rows_and_columns_are_faults(directory, changes, words):
@@ -169,7 +169,7 @@ def test_values_that_ruin_the_score_are_told(directory):
     changed.X[3, 1], changed.X[150, 2] = np.nan, -1
     changed.write_h5ad(directory / "prediction.h5ad")
     assert faults(directory) == []
-    first, second = unusable_values(directory, rows_per_block=7)
+    first, second = unusable_values(directory)
     assert "1 values of X are NaN or infinite" in first
     assert "1 values of X are negative" in second
 

@@ -8,10 +8,17 @@ import pytest
 import main
 from evaluation.local.stages import Cost
 from evaluation.preflight import run as preflight_module
-from evaluation.preflight.findings import FAULT, FINE, WARNING, describe_findings, has_fault
+from evaluation.preflight.findings import (
+    FAULT,
+    FINE,
+    REFUSED,
+    WARNING,
+    describe_findings,
+    has_fault,
+)
 from evaluation.preflight.imports import follow_imports
-from evaluation.preflight.requirements import read_requirements
 from evaluation.preflight.run import preflight, room_findings
+from perturbation.errors import InputError
 from tests.conftest import DEMO, MODULES, ROOT
 
 CODE = (*MODULES, "perturbation", "requirements.txt", "Method description.md", ".gitignore")
@@ -83,7 +90,7 @@ def cut_model(clone):
 
 NO_TOOLS_IGNORED = without_line(".gitignore", ".venv")
 BROKEN = {
-    "no requirements": (without("requirements.txt"), FAULT, "requirements.txt is missing: push"),
+    "no requirements": (without("requirements.txt"), REFUSED, "requirements.txt is missing, or"),
     "a requirement left out": (
         without_line("requirements.txt", "h5py"),
         FAULT,
@@ -101,10 +108,27 @@ BROKEN = {
     ),
     "a package that may not be allowed": (add("requirements.txt", "torch>=2\n"), WARNING, "torch"),
     "a pin": (add("requirements.txt", "numpy==1.26.0\n"), WARNING, "pins numpy==1.26.0: the cloud"),
-    "requirements elsewhere": (add("requirements.txt", "-r more.txt\n"), FAULT, "read '-r more.t"),
-    "main.py cut": (add("main.py", "\ndef"), FAULT, "main.py cannot be read (invalid syntax"),
-    "a module that hides a library": (add("random.py", ""), FAULT, "random.py hides the library"),
-    "a package that hides one": (add("scipy/__init__.py", ""), FAULT, "scipy hides the library"),
+    "requirements elsewhere": (
+        add("requirements.txt", "-r more.txt\n"),
+        REFUSED,
+        "not allowed: -r",
+    ),
+    "main.py cut": (
+        add("main.py", "\ndef"),
+        FAULT,
+        "main.py: Python cannot read it (invalid syntax",
+    ),
+    "a module that hides a library": (
+        add("random.py", ""),
+        FAULT,
+        "random at the top hides the lib",
+    ),
+    "a folder that hides one": (add("sklearn/own.py", ""), FAULT, "sklearn at the top hides"),
+    "a large file": (
+        add("old/stray.bin", "0" * 4_000_000),
+        WARNING,
+        "largest is old/stray.bin, 4.0",
+    ),
     "no method": (without("Method description.md"), FAULT, "description.md` is missing"),
     "a method not in ASCII": (add("Method description.md", "naïve\n"), FAULT, "outside ASCII"),
     "npz ignored": (add(".gitignore", "*.npz\n"), FAULT, "resources/model.npz would not be sent"),
@@ -115,7 +139,7 @@ BROKEN = {
         WARNING,
         "looks like a virtual environment: .venv/lib/site-packages/numpy.py",
     ),
-    "a cache": (add(".mypy_cache/x.json", ""), WARNING, "looks like a cache: .mypy_cache/x.json"),
+    "a cache": (add(".numba_cache/x.json", ""), WARNING, "looks like a cache: .numba_cache/x.json"),
     "cells among the code": (add("old/prediction.h5ad", ""), WARNING, "looks like cells: old/pred"),
     "a token": (add("token", "never read"), FAULT, "push would send what looks like a secret: tok"),
     "a token in the model": (add("resources/.env.local", ""), FAULT, "looks like a secret: .env"),
@@ -138,7 +162,7 @@ def test_a_broken_clone_is_told(clone, fault, monkeypatch):
     change(clone)
     findings = preflight(clone)
     assert [finding for finding in findings if finding.level == level and words in finding.text]
-    assert has_fault(findings) == (level == FAULT)
+    assert has_fault(findings) == (level != WARNING)
     assert "never read" not in describe_findings(findings)
 
 
@@ -172,7 +196,7 @@ def infer(data_directory_path, prediction_directory_path, prediction_h5ad_file_p
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (INFER_THAT_FAILS, "infer() failed on GENE00055: KeyError: "),
+        (INFER_THAT_FAILS, "infer() failed: KeyError: 'GENE00055'"),
         (INFER_THAT_LITTERS, "holds prediction_matrix.h5; only"),
     ],
 )
@@ -181,7 +205,7 @@ def test_an_infer_that_fails_here_is_told(clone, code, words):
     findings = preflight(clone)
     (fault,) = [finding.text for finding in findings if finding.level == FAULT]
     assert words in fault
-    assert describe_findings(findings).endswith("Faults: 1. Do not push yet.")
+    assert describe_findings(findings).endswith("Not ready to push: faults 1.")
 
 
 def test_a_model_of_the_demo_is_told(clone, demo_model, monkeypatch):
@@ -195,12 +219,10 @@ def test_a_model_of_the_demo_is_told(clone, demo_model, monkeypatch):
     assert "program_proportion.csv is missing" in describe_findings(preflight(clone))
 
 
-def test_without_the_client_what_push_sends_is_not_known(clone, monkeypatch):
-    monkeypatch.setattr(preflight_module, "trial_findings", lambda _: [])
+def test_without_the_client_nobody_can_say(clone, monkeypatch):
     monkeypatch.setitem(sys.modules, "crunch.command.push", None)
-    findings = preflight(clone)
-    (warning,) = [finding.text for finding in findings if finding.level == WARNING]
-    assert "What push would send is not known" in warning
+    with pytest.raises(InputError, match=r"client cannot be asked .*: pip install -r req"):
+        preflight(clone)
 
 
 def test_a_full_run_that_does_not_fit_is_told(tmp_path):
@@ -212,16 +234,6 @@ def test_a_full_run_that_does_not_fit_is_told(tmp_path):
     assert disk.level == FAULT
     _, memory = room_findings(tmp_path, 10, 10, Cost(1.0, 10**11))
     assert memory.level == FAULT
-
-
-def test_requirements_are_read_as_the_client_reads_them(tmp_path):
-    (tmp_path / "requirements.txt").write_text(
-        "# what main.py needs\n\nNumPy >=1.26,<3  # arrays\nscikit_learn\ndask[array]~=2025.1\n"
-        'tomli; python_version < "3.11"\nhttps://example.org/x.whl\n'
-    )
-    named, odd = read_requirements(tmp_path / "requirements.txt")
-    assert named == {"numpy": ">=1.26,<3", "scikit-learn": "", "dask": "~=2025.1", "tomli": ""}
-    assert odd == ["https://example.org/x.whl"]
 
 
 def test_imports_are_followed_through_own_modules_alone(tmp_path):
@@ -239,3 +251,24 @@ def test_imports_are_followed_through_own_modules_alone(tmp_path):
     assert packages == {"h5py": "own/__init__.py, line 1", "numpy": "own/side.py, line 2"}
     assert (package / "low.py") in files
     assert (tmp_path / "other.py") not in files
+
+
+@pytest.mark.parametrize(
+    ("code", "missed"),
+    [
+        ("try:\n    import torch\nexcept ImportError:\n    torch = None\n", False),
+        ("try:\n    import torch\nexcept (KeyError, ModuleNotFoundError):\n    pass\n", False),
+        ("from contextlib import suppress\nwith suppress(ImportError):\n    import torch\n", False),
+        ("if __name__ == '__main__':\n    import torch\n", False),
+        ("try:\n    import torch\nexcept ImportError as e:\n    raise SystemExit from e\n", True),
+        ("try:\n    import torch\nfinally:\n    pass\n", True),
+        ("try:\n    import torch\nexcept KeyError:\n    pass\n", True),
+        ("\N{ZERO WIDTH NO-BREAK SPACE}import torch\n", True),
+        ("# coding: latin-1\nimport torch  # \xe9\n", True),
+    ],
+)
+def test_an_import_counts_unless_its_failure_is_caught(tmp_path, code, missed):
+    encoding = "latin-1" if "latin" in code else "utf-8"
+    (tmp_path / "main.py").write_bytes(code.encode(encoding))
+    packages, _ = follow_imports(tmp_path / "main.py")
+    assert ("torch" in packages) == missed

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from perturbation.files import unfinished_name
 from tests.submission.spoilers import (
     FLAGS,
     GENES,
@@ -30,6 +31,9 @@ from tests.submission.spoilers import (
     table,
     text,
 )
+
+NOBODY = 2**22 + 1
+"""More than any process has for a number."""
 
 
 class Harmless(NamedTuple):
@@ -103,7 +107,7 @@ def left_behind(*names: str) -> Spoil:
     def spoil(place: Place) -> None:
         for name in names:
             directory = place.resources if name.endswith(".npz") else place.prediction
-            (directory / f".{name}.unfinished").write_bytes(b"half a file")
+            unfinished_name(directory / name, pid=NOBODY).write_bytes(b"half a file")
 
     return spoil
 
@@ -145,6 +149,7 @@ TRAIN = {
     "flags with a decimal point": obs(**dict.fromkeys(FLAGS, lambda c: c.astype(float))),
     "flags of one byte": obs(**dict.fromkeys(FLAGS, lambda c: c.astype(np.int8))),
     "flags as categories": obs(**dict.fromkeys(FLAGS, lambda c: c.astype("category"))),
+    "no cell names": hdf5(lambda f: f["obs"].__delitem__("_index")),
     "cell names twice": put("obs", lambda o: o.set_axis(["cell"] * len(o))),
     "columns in var": put("var", lambda v: v.assign(chromosome="1", variable=True)),
     "training cells through a link": partial(through_a_link, TRAINING),

@@ -144,8 +144,8 @@ def labels(old: str, new: Any) -> Spoil:
     return obs(gene=lambda column: pd.Categorical(column.astype(object).replace(old, new)))
 
 
-def genes(change: Callable[[list[str]], list]) -> Spoil:
-    return put("var", lambda var: pd.DataFrame(index=change(list(var.index))))
+def genes(change: Callable[[list[str]], list], name: str = TRAINING) -> Spoil:
+    return put("var", lambda var: pd.DataFrame(index=change(list(var.index))), name)
 
 
 def arrays(name: str, **changes: Any) -> Spoil:

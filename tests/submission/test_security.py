@@ -96,7 +96,7 @@ def test_train_and_infer_open_no_connection_start_no_program_and_write_in_two_pl
     seen = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     written = [line.removeprefix("write ") for line in seen.stdout.splitlines()]
     assert len(written) >= 3
-    assert all(path.startswith(f"{tmp_path}/") for path in written), written
+    assert all(f"{path}/".startswith(f"{tmp_path}/") for path in written), written
 
 
 def test_no_source_reads_the_clients_token():

@@ -5,13 +5,15 @@ of sparse arrays with the version and licence of every source:
 
     python -m tools.gene_features.build OUT.npz --gene-sets GO.gmt.gz PubMed.gmt.gz
         --network STRING=links.tsv.gz --aliases aliases.tsv.gz --note STRING v12.0 "CC-BY 4.0"
+
+A FILE may be given as NAME=FILE; else its source has the start of the file's own name.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,7 +50,7 @@ def build(options: argparse.Namespace) -> None:
     """Read all that the options name, and write options.out."""
     symbol_of = _symbol_of(options)
     proteins = read_protein_names(options.string_info) if options.string_info else {}
-    readers = {
+    readers: dict[str, Callable[[str, Path, dict[str, str]], SourceTable]] = {
         "gene_sets": gene_set_table,
         "network": partial(network_table, protein_names=proteins),
         "embedding": embedding_table,
@@ -103,9 +105,11 @@ def _name_and_path(text: str) -> tuple[str, Path]:
 
 def _with_notes(tables: list[SourceTable], notes: list[list[str]]) -> list[SourceTable]:
     """Give tables the version and licence that --note says."""
-    said = {name: {"version": version, "licence": licence} for name, version, licence in notes}
-    _require_sources([table.name for table in tables], "--note", said)
-    return [replace(table, **said.get(table.name, {})) for table in tables]
+    _require_sources([table.name for table in tables], "--note", [name for name, _, _ in notes])
+    for name, version, licence in notes:
+        noted = partial(replace, version=version, licence=licence)
+        tables = [noted(table) if table.name == name else table for table in tables]
+    return tables
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,19 +118,16 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    several = {"nargs": "+", "action": "extend", "default": [], "metavar": "[NAME=]FILE"}
+    several = partial(parser.add_argument, nargs="+", action="extend", default=[], metavar="FILE")
     parser.add_argument("out", type=Path, metavar="OUT.npz")
-    parser.add_argument("--gene-sets", **several, help="GMT, or gene and set in two columns")
-    parser.add_argument("--network", **several, help="gene, gene, weight; or STRING's links")
-    parser.add_argument("--embedding", **several, help="text, npy, npz, parquet or h5ad")
+    several("--gene-sets", help="GMT, or gene and set in two columns")
+    several("--network", help="gene, gene, weight; or STRING's links")
+    several("--embedding", help="text, npy, npz, parquet or h5ad")
     parser.add_argument("--string-info", type=Path, help="STRING's protein.info file")
     parser.add_argument("--aliases", type=Path, help="table of alias and current symbol")
     parser.add_argument("--add-to", type=Path, help="start from the sources of this feature file")
-    newer = {"nargs": "+", "action": "extend", "default": []}
-    parser.add_argument(
-        "--replace", **newer, metavar="NAME=FILE", help="a newer file of the same kind for a source"
-    )
-    parser.add_argument("--drop", **newer, metavar="NAME", help="a source of --add-to to leave out")
+    several("--replace", metavar="NAME=FILE", help="a newer file of the same kind for a source")
+    several("--drop", metavar="NAME", help="a source of --add-to to leave out")
     parser.add_argument(
         "--note",
         nargs=3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata
@@ -35,7 +36,9 @@ def read_embedding(path: Path) -> pd.DataFrame:
     InputError
         If the file is missing, of another form, or a vector is not of finite numbers.
     """
-    forms = {".npy": _npy, ".npz": _npz, ".parquet": pd.read_parquet, ".h5ad": _h5ad}
+    forms: dict[str, Callable[[Path], pd.DataFrame]]
+    forms = {".npy": _npy, ".npz": _npz, ".parquet": pd.read_parquet}
+    forms[".h5ad"] = lambda path: anndata.read_h5ad(path).to_df()
     with reading(path, "an embedding, one vector of numbers a gene"):
         table = _named(forms.get(path.suffix, _text)(path))
     table = table.apply(pd.to_numeric, errors="coerce").astype(np.float64)
@@ -96,7 +99,3 @@ def _npz(path: Path) -> pd.DataFrame:
         return pd.DataFrame.from_dict(arrays, orient="index")
     found = listed([f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()])
     raise ValueError(f"names (n,) and numbers (n, d), or numbers (d,) a gene; found {found}")
-
-
-def _h5ad(path: Path) -> pd.DataFrame:
-    return anndata.read_h5ad(path).to_df()

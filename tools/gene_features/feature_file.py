@@ -69,7 +69,7 @@ def write_gene_features(path: Path, tables: list[SourceTable], symbol_of: dict[s
     for table in tables:
         arrays |= _arrays_of(table, row_of)
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def _without_empty(table: SourceTable) -> SourceTable:

@@ -107,7 +107,7 @@ def read_protein_names(path: Path) -> dict[str, str]:
 
 def first_fields(path: Path) -> tuple[str, list[str]]:
     """Return what splits the fields of a text table, and the fields of its first line."""
-    line = pd.read_csv(path, sep="\0", nrows=1, header=None, dtype=str, quoting=3).iat[0, 0]
+    line = str(pd.read_csv(path, sep="\0", nrows=1, header=None, dtype=str, quoting=3).iat[0, 0])
     if "," in line:
         return ",", line.split(",")
     # subtle: gene2vec sets one tab after the gene, and blanks between its numbers
@@ -153,4 +153,5 @@ def _pairs(rows: list[list[str]], path: Path) -> list[tuple[str, str]]:
     """First two fields of every row, without the line of titles if there is one."""
     if short := [row[0] for row in rows if len(row) < 2]:
         raise InputError(f"{path}: expected two columns split by a tab, found {short[0][:60]!r}.")
-    return [(row[0], row[1]) for row in rows[rows[:1] and rows[0][0].lower() in TITLES :]]
+    titled = bool(rows) and rows[0][0].lower() in TITLES
+    return [(row[0], row[1]) for row in rows[titled:]]
