@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
 from evaluation.crossval.comparison import TITLES, Comparison, Estimate, by_perturbation
 from evaluation.report.figures import ROW, name_points, picture, plain_log
+from evaluation.report.words import goes_with, rank_correlation
 from evaluation.scoring.metrics import METRICS
 from perturbation.competition import PROGRAM_FLAGS
 
@@ -123,14 +123,13 @@ def against(scores: pd.DataFrame, metric: str, facts: pd.Series, what: str, *, l
         extremes = np.argsort(-np.abs(y - np.median(y)))[:4]
         name_points(ax, x, y, list(facts.index), extremes)
 
-    test = spearmanr(x, y)
-    verdict = "goes with" if test.pvalue < 0.05 else "cannot be told to go with"
+    rho, p = rank_correlation(x, y)
     gain = (SIGNS[metric] * means.sub(means.iloc[:, 0], axis=0)).drop(columns=means.columns[0])
     ahead = gain.groupby(groups).mean().max(axis=1)
     lost = ", ".join(str(int(g) + 1) for g in ahead.index[ahead > 0])
     says = (
-        f"{TITLES[metric]} of the shipped submission {verdict} {what} (rank correlation "
-        f"{test.statistic:+.2f}, p {test.pvalue:.2g}). Of {groups.nunique()} groups from left to "
+        f"{TITLES[metric]} of the shipped submission {goes_with(p)} {what} (rank correlation "
+        f"{rho:+.2f}, p {p:.2g}). Of {groups.nunique()} groups from left to "
         + (f"right another leads in {lost}." if lost else "right it leads in all.")
     )
     return picture(draw, f"{TITLES[metric]} against {what}", says, (4.2, 3.7))

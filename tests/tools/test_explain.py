@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 import main
@@ -30,7 +31,7 @@ def test_a_predictor_without_weights_is_explained_as_far_as_it_goes(
 def test_any_predictor_with_coefficients_is_explained(demo_model, capsys, monkeypatch):
     class Copies(ControlCentroid):
         def coefficients(self, perturbations):
-            return [[0.0, 3.0, *[0.0] * 15, 1.0]] * len(perturbations)
+            return np.array([[0.0, 3.0, *[0.0] * 15, 1.0]] * len(perturbations))
 
     monkeypatch.setattr(main, "shipped_predictor", Copies)
     explain.main(["ZNF24", "--model", str(demo_model), "--top", "1"])

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
 from evaluation.report.figures import picture
 from evaluation.report.page import bullets, table, write_page
+from evaluation.report.words import rank_correlation
 from perturbation.competition import PERTURBATIONS_FILE, PROGRAM_FLAGS
 from perturbation.data.names import read_names
 from perturbation.files import whole_file
@@ -144,7 +144,7 @@ def _maps(atlas: Atlas) -> list[str]:
     ):
         values = atlas.table[column].to_numpy()
         around = near @ values / np.maximum(near.sum(axis=1), 1)
-        likeness = spearmanr(values, around).statistic if np.ptp(values) else 0.0
+        likeness, _ = rank_correlation(values, around)
         says = (
             f"Targets with like predicted effects stand together. Colour: {label}; largest for "
             f"{', '.join(atlas.table[column].nlargest(3).index)}; neighbours go along by a rank "

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.stats import spearmanr
 
 import main as submission
+from evaluation.report.words import SIGNIFICANT, rank_correlation
 from evaluation.scoring.metrics import pearson_delta
 from perturbation.competition import CONTROL_LABEL
 from perturbation.data.centroids import TrainingCentroids
@@ -23,7 +23,6 @@ N_PANEL_GENES = 1000
 LEVEL = 0.8
 FEWEST = 10
 """Training knock-outs behind an interval, at least; else the nearest third in closeness."""
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,7 @@ class LeftOut:
     @property
     def fat_test(self) -> tuple[float, float]:
         """Rank correlation of the predicted score with the measured share, and its p value."""
-        if np.ptp(self.fat) == 0 or np.ptp(self.adipo) == 0:
-            return 0.0, 1.0
-        test = spearmanr(self.fat, self.adipo, alternative="greater")
-        return float(test.statistic), float(test.pvalue)
+        return rank_correlation(self.fat, self.adipo, "greater")
 
     @property
     def ranks_fat_cells(self) -> bool:
@@ -59,8 +55,7 @@ class LeftOut:
     @property
     def closeness_test(self) -> tuple[float, float]:
         """Rank correlation of closeness with Pearson delta, and its p value."""
-        test = spearmanr(self.closeness, self.pearson_delta)
-        return float(np.nan_to_num(test.statistic)), float(np.nan_to_num(test.pvalue, nan=1.0))
+        return rank_correlation(self.closeness, self.pearson_delta)
 
     @property
     def closeness_tells(self) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.stats import spearmanr
 
 from evaluation.report.figures import picture
+from evaluation.report.words import rank_correlation
 from perturbation.competition import CONTROL_LABEL, PROGRAMS
 from perturbation.data.dataset import Dataset
 from perturbation.data.names import did_you_mean
@@ -75,7 +75,7 @@ def _by_group(
 
 def _by_value(at: np.ndarray, near: sparse.csr_array, what: str, values: np.ndarray) -> str:
     around = near @ values / np.maximum(near.sum(axis=1), 1)
-    likeness = spearmanr(values, around).statistic if np.ptp(values) else 0.0
+    likeness, _ = rank_correlation(values, around)
     says = (
         f"Coloured by {what}: seen in {np.mean(values > 0):.0%} of the cells; a cell's value "
         f"goes with that of its neighbours by a rank correlation of {likeness:.2f}."

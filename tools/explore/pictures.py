@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.stats import spearmanr
 
 from evaluation.report.figures import ROW, name_points, picture, plain_log
+from evaluation.report.words import goes_with, rank_correlation
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.names import listed
 from tools.explore.look import DEPTH, POOL, UNIT, Look
@@ -103,11 +103,10 @@ def strength_and_expression(look: Look) -> str:
         )
         name_points(ax, expression, excess, list(table.index), np.argsort(-excess)[:N_NAMED])
 
-    test = spearmanr(expression, excess)
-    verdict = "goes with" if test.pvalue < 0.05 else "cannot be told to go with"
+    rho, p = rank_correlation(expression, excess)
     says = (
-        f"The effect {verdict} how much the target is expressed: rank correlation "
-        f"{test.statistic:+.2f}, p {test.pvalue:.2g}, over {len(table)} measured targets."
+        f"The effect {goes_with(p)} how much the target is expressed: rank correlation "
+        f"{rho:+.2f}, p {p:.2g}, over {len(table)} measured targets."
     )
     return picture(draw, "Effect size against expression of the target", says)
 
