@@ -1,6 +1,7 @@
 """The three pages of the demo and of a simulated competition with every gene, each made once."""
 
 import shutil
+from pathlib import Path
 
 import main
 from evaluation.crossval import run as cross_validation_run
@@ -8,10 +9,11 @@ from evaluation.crossval.contenders import BASELINES, SHIPPED
 from evaluation.crossval.fast import Settings
 from evaluation.crossval.workers import Workers
 from simulation.competition import simulate
-from tests.conftest import DEMO, ROOT
 from tools.atlas.__main__ import atlas_page
 from tools.explore.__main__ import explore
 
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "data" / "demo"
 ALL_GENES = 21_592
 
 
@@ -33,8 +35,8 @@ def pages_of(data, named, out):
 
 def simulated(path):
     """A competition of full gene count and few cells."""
-    sizes = {"n_perturbations": 16, "n_targets": 60, "n_held_out": 2}
-    simulate(path, n_cells=600, n_genes=ALL_GENES, **sizes)
+    sizes = {"n_perturbations": 8, "n_targets": 50, "n_held_out": 2}
+    simulate(path, n_cells=300, n_genes=ALL_GENES, **sizes)
     return path
 
 
