@@ -46,23 +46,24 @@ class Comparison:
 
     Attributes
     ----------
-    contender, metric
-        Names.
+    contender, reference, metric
+        Names; the reference is what contenders are compared with.
     score
         Its mean score.
     difference
-        Mean of its score minus the shipped predictor's on the same perturbations; None for the
-        shipped predictor itself.
+        Mean of its score minus the reference's on the same perturbations; None for the reference
+        itself.
     """
 
     contender: str
+    reference: str
     metric: str
     score: Estimate
     difference: Estimate | None
 
     @property
     def verdict(self) -> str:
-        """better, worse, same, or "cannot tell", than the shipped predictor."""
+        """better, worse, same, or "cannot tell", than the reference."""
         if self.difference is None:
             return ""
         if self.difference.low == self.difference.high == 0:
@@ -77,14 +78,14 @@ class Comparison:
         """Say whether the difference is real."""
         what = TITLES[self.metric]
         if self.verdict == "same":
-            return f"{what}: {self.contender} scores exactly what the shipped predictor does."
+            return f"{what}: {self.contender} scores exactly what {self.reference} does."
         size = f"{self.difference.mean:+.4f}, 95 percent interval {_span(self.difference)}"
         if self.verdict == "cannot tell":
             return (
-                f"{what}: the difference of {self.contender} to the shipped predictor ({size}) "
+                f"{what}: the difference of {self.contender} to {self.reference} ({size}) "
                 "cannot be told from noise."
             )
-        verb = f"{self.contender} is really {self.verdict} than the shipped predictor"
+        verb = f"{self.contender} is really {self.verdict} than {self.reference}"
         return f"{what}: {verb} ({size})."
 
 
@@ -95,12 +96,12 @@ def by_perturbation(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(scores: pd.DataFrame) -> list[Comparison]:
-    """Estimate every contender's score and its difference to the shipped predictor.
+    """Estimate every contender's score and its difference to the reference.
 
     Parameters
     ----------
     scores
-        From `evaluation.crossval.fast.cross_validate`; the first contender is the shipped one.
+        From `evaluation.crossval.fast.cross_validate`; the first contender is the reference.
     """
     by_repeat = scores.pivot_table(
         index="perturbation",
@@ -108,16 +109,16 @@ def compare(scores: pd.DataFrame) -> list[Comparison]:
         values=[*METRICS, "fold"],
         observed=True,
     )
-    shipped, *others = scores["contender"].cat.categories
-    folds = by_repeat["fold"][shipped]
+    reference, *others = scores["contender"].cat.categories
+    folds = by_repeat["fold"][reference]
     comparisons = []
     for metric in METRICS:
-        for contender in (shipped, *others):
+        for contender in (reference, *others):
             values = by_repeat[metric][contender]
-            gap = values - by_repeat[metric][shipped]
+            gap = values - by_repeat[metric][reference]
             difference = Estimate.of(gap, folds) if contender in others else None
             comparisons.append(
-                Comparison(contender, metric, Estimate.of(values, folds), difference)
+                Comparison(contender, reference, metric, Estimate.of(values, folds), difference)
             )
     return comparisons
 
@@ -131,7 +132,7 @@ def describe(comparisons: list[Comparison]) -> str:
             f"{TITLES[metric]} ({better} is better)",
             "mean ± s.e.",
             "95% interval",
-            "minus shipped",
+            f"minus {comparisons[0].reference}",
             "95% interval",
             "",
         ]

@@ -90,12 +90,16 @@ def _score_table(report: Report, metric: str) -> str:
         }
         if c.difference:
             rows[c.contender] |= {
-                "minus shipped": c.difference.mean,
+                "minus " + c.reference: c.difference.mean,
                 "95% interval of that": f"{c.difference.low:+.4f} to {c.difference.high:+.4f}",
                 "verdict": c.verdict,
             }
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("contender")
-    formats = {"mean": "{:.4f}", "s.e.": "{:.4f}", "minus shipped": "{:+.4f}"}
+    formats = {
+        "mean": "{:.4f}",
+        "s.e.": "{:.4f}",
+        f"minus {report.comparisons[0].reference}": "{:+.4f}",
+    }
     return table(frame, f"{TITLES[metric]}, {METRICS[metric]} is better", formats)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from evaluation.crossval.comparison import by_perturbation
-from evaluation.crossval.fast import Material, all_folds, predict_fold
+from evaluation.crossval.fast import FoldAnswers, Material, all_folds, predict_fold
 from evaluation.report.figures import name_points, picture
 from evaluation.scoring.metrics import mmd, pearson_delta
 from perturbation.competition import PROGRAMS
@@ -47,36 +47,43 @@ class Example:
     scores: tuple[float, float]
 
 
-def best_median_worst(material: Material, scores: pd.DataFrame) -> dict[str, Example]:
+def best_median_worst(scores: pd.DataFrame, look: Callable[[str], Example]) -> dict[str, Example]:
     """Return an example for each rank by the shipped submission's Pearson delta."""
     ranked = by_perturbation(scores)["pearson_delta"].iloc[:, 0].sort_values(ascending=False).index
     chosen = ranked[0], ranked[len(ranked) // 2], ranked[-1]
-    return {rank: example(material, name) for rank, name in zip(RANKS, chosen, strict=True)}
+    return {rank: look(name) for rank, name in zip(RANKS, chosen, strict=True)}
 
 
 def example(material: Material, perturbation: str) -> Example:
     """Predict once more the fold that held the perturbation out."""
     folds = all_folds(material.summary, material.settings)
     fold = next(fold for fold in folds if perturbation in fold.held_out)
-    training = material.summary.without(fold.held_out)
-    answers = predict_fold(material, training, fold)
-    panel, truth = answers.panels[0], material.truth
-    here, number = np.searchsorted(truth.columns, panel), fold.held_out.index(perturbation)
-    cells = {"true": np.asarray(truth.cells_of(perturbation)[:, here], dtype=np.float64)}
-    for name, (of_all, _) in answers.of.items():
-        of_one = next(rows.copy() for i, rows in enumerate(of_all) if i == number)
-        cells[name] = of_one[:, here].astype(np.float64)
-    mean, centre = (
-        truth.centroids.loc[[perturbation]].iloc[:, here],
-        answers.perturbed_centroid[panel],
-    )
-    shipped = cells[material.settings.contenders[0].name]
+    answers = predict_fold(material, material.summary.without(fold.held_out), fold)
+    number, rows = fold.held_out.index(perturbation), {}
+    for name, (blocks, _) in answers.of.items():
+        rows[name] = [block.copy() for i, block in enumerate(blocks) if i == number][0]
+    return example_of(material, answers, perturbation, rows)
+
+
+def example_of(
+    material: Material,
+    answers: FoldAnswers,
+    perturbation: str,
+    rows: Mapping[str, np.ndarray],
+) -> Example:
+    """Hold the cells predicted, (100, n_scored) by contender, against the true ones on a panel."""
+    truth, panel = material.truth.of([perturbation]), answers.panels[0]
+    here = np.searchsorted(truth.columns, panel)
+    cells = {"true": truth.cells_of(perturbation)[:, here].astype(np.float64)}
+    cells |= {name: of_one[:, here].astype(np.float64) for name, of_one in rows.items()}
+    mean, centre = truth.centroids.iloc[:, here], answers.perturbed_centroid[panel]
+    shipped = cells[next(iter(rows))]
     return Example(
         perturbation,
         mean.iloc[0] - centre,
-        {name: rows.mean(axis=0) - centre for name, rows in cells.items() if name != "true"},
+        {name: cells[name].mean(axis=0) - centre for name in rows},
         cells,
-        training.training.program_centroids.loc[list(PROGRAMS)].iloc[:, panel],
+        material.summary.training.program_centroids.loc[list(PROGRAMS)].iloc[:, panel],
         (pearson_delta(mean.to_numpy(), shipped, centre), mmd(cells["true"], shipped)),
     )
 
