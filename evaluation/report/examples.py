@@ -61,7 +61,7 @@ def example(material: Material, perturbation: str) -> Example:
     answers = predict_fold(material, material.summary.without(fold.held_out), fold)
     number, rows = fold.held_out.index(perturbation), {}
     for name, (blocks, _) in answers.of.items():
-        rows[name] = [block.copy() for i, block in enumerate(blocks) if i == number][0]
+        rows[name] = next(block.copy() for i, block in enumerate(blocks) if i == number)
     return example_of(material, answers, perturbation, rows)
 
 
