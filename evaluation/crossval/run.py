@@ -70,7 +70,11 @@ def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finish
     check_small_cut(material.summary, model)
     scores = cross_validate(material, workers)
     return Finished(
-        material, scores, compare(scores), words_of(data, material), partial(example, material)
+        material,
+        scores,
+        compare(scores, len(BASELINES)),
+        words_of(data, material),
+        partial(example, material),
     )
 
 

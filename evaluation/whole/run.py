@@ -107,7 +107,9 @@ def run(
         "Proportions": "what infer() wrote; the controls' for the control centroid, else the mean",
         **{f"Black box {s.name}": _words(whole, s) for s in submissions},
     }
-    return Finished(material, scores, compare(scores), words, whole.examples.__getitem__)
+    return Finished(
+        material, scores, compare(scores, len(BASELINES)), words, whole.examples.__getitem__
+    )
 
 
 def contenders_of(submissions: Sequence[Submission]) -> tuple[Contender, ...]:
