@@ -11,6 +11,7 @@ import pandas as pd
 
 import main
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare
+from evaluation.crossval.contenders import BASELINES
 from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
 from evaluation.crossval.small_cut import check_small_cut
