@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from evaluation.local.places import was_trained_on
 from evaluation.local.stages import Cost, infer_values, run_stage
-from evaluation.local.trained_on import was_trained_on
 from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding, has_fault
 from evaluation.preflight.imports import follow_imports
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, push_findings, pushed_files

@@ -15,6 +15,7 @@ from evaluation.report.examples import Example
 from evaluation.report.svg import Points, dumbbells, scatter
 from evaluation.scoring.metrics import METRICS
 from perturbation.competition import PROGRAM_FLAGS
+from perturbation.files import whole_file
 
 PAGE = "index.html"
 ROWS_PER_CHART = 40
@@ -51,9 +52,9 @@ class Report:
 
 def write_report(report: Report, directory: Path) -> Path:
     """Write the page and return its path."""
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / PAGE
-    path.write_text(render(report), encoding="utf-8")
+    with whole_file(path) as unfinished:
+        unfinished.write_text(render(report), encoding="utf-8")
     return path
 
 
