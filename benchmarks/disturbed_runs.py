@@ -1,4 +1,4 @@
-"""Runs train() or infer() in a child process, disturbed in some way, and once more in peace."""
+"""Runs a stage or a command in a child process, disturbed in some way, and once more in peace."""
 
 import multiprocessing
 import os
@@ -6,13 +6,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
 
+import local_test
 import main
+import tools.explain
+from evaluation.command import FAILED, INTERRUPTED
 from evaluation.local.stages import infer_values
 from perturbation.competition import GENES_FILE, PERTURBATIONS_FILE
 from perturbation.data.names import read_names
@@ -20,6 +24,12 @@ from perturbation.errors import InputError
 from perturbation.output import prediction_file
 
 STAGES = ("train", "infer on disk", "infer in memory")
+COMMANDS = {
+    "local_test.py": (local_test.main, "--model {0}/model --out {0}/prediction"),
+    "local_test.py --cv": (local_test.main, "--cv 2 --repeats 1 --json {0}/cv.json --report {0}"),
+    "tools.explain": (tools.explain.main, "GENE00001 --model {1}"),
+}
+"""Functions of a command line, and its words; {0} is the target, {1} holds a trained model."""
 ENDS = {
     0: "finished",
     3: "one sentence",
@@ -31,6 +41,9 @@ ENDS = {
 }
 """From the exit status of a child to words."""
 STATUS = {words: status for status, words in ENDS.items()}
+
+COMMAND_ENDS = {FAILED: "one sentence", INTERRUPTED: "interrupted"}
+"""From the exit status of a command to words; 1, a rejection, is no way to end."""
 
 OLDER = b"an older file, whole in its way"
 SECONDS_TO_HANG = 60
@@ -61,7 +74,7 @@ class Bench:
     Attributes
     ----------
     stage
-        One of `STAGES`.
+        One of `STAGES` or `COMMANDS`.
     data, resources
         Directories; `resources` holds a trained model.
     contents
@@ -99,8 +112,9 @@ def make_bench(stage: str, data: Path, resources: Path, target: Path) -> Bench:
 
 
 def contents_of(directory: Path) -> Contents:
-    """Every file of a directory, hidden ones too."""
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
+    """Every file below a directory, hidden ones too."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
 def attempt(
@@ -154,18 +168,25 @@ def run_in_child(
     if hung := child.exitcode is None:
         child.kill()
         child.join()
+    with suppress(ProcessLookupError):  # what a command started ends after it, and by itself
+        while os.killpg(child.pid, 0) is None:
+            time.sleep(0.01)
     return None if hung else child.exitcode
 
 
 def _child(pipe, bench, target, weaken, note_memory_in) -> None:  # noqa: ANN001
     sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     before = psutil.Process().memory_info().vms
+    sys.stdout = sys.stderr
+    os.setpgrp()
     pipe.send("ready")
     try:
         pipe.recv()
         weaken()
-        _run(bench, target)
+        status = _run(bench, target)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if status:
+            sys.exit(STATUS[COMMAND_ENDS[status]])
     except KeyboardInterrupt:
         sys.exit(STATUS["interrupted"])
     except InputError:
@@ -179,10 +200,16 @@ def _child(pipe, bench, target, weaken, note_memory_in) -> None:  # noqa: ANN001
         note_memory_in.write_text(str(1024 * int(peak) - before))
 
 
-def _run(bench: Bench, target: Path) -> None:
+def _run(bench: Bench, target: Path) -> int:
+    """Return the status of a command, 0 after a stage."""
+    if bench.stage in COMMANDS:
+        command, words = COMMANDS[bench.stage]
+        data = ["--data", str(bench.data)] if command is local_test.main else []
+        return command([*words.format(target, bench.resources).split(), *data])
     if bench.stage == "train":
         main.train(str(bench.data), str(target))
-        return
+        return 0
     prediction_file.SHARE_OF_MEMORY = 0 if bench.stage == "infer on disk" else 1
     asked = (read_names(bench.data / name) for name in (PERTURBATIONS_FILE, GENES_FILE))
     main.infer(**infer_values(bench.data, bench.resources, target, *asked))
+    return 0

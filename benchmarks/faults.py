@@ -1,7 +1,7 @@
-"""Kill, interrupt and starve train() and infer(), and count how often nothing was lost.
+"""Kill, interrupt and starve stages and commands, and count how often nothing was lost.
 
-    python -m benchmarks.faults            50 kills of each stage, some minutes
-    python -m benchmarks.faults --quick    a few, and infer on disk only
+    python -m benchmarks.faults            50 kills of each stage, 10 of each command
+    python -m benchmarks.faults --quick    a few, of train() and infer() alone
 
 A try is survived if no final name ever holds an incomplete file; if the process, unless killed or
 crashed for want of memory, leaves no other file; and if the next run gives the bytes of an
@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 
 import main
-from benchmarks.disturbed_runs import OLDER, STAGES, Bench, attempt, make_bench
+from benchmarks.disturbed_runs import COMMANDS, OLDER, STAGES, Bench, attempt, make_bench
 from perturbation.files import unfinished_name
 from perturbation.model.gene_features import GENE_FEATURES_FILE
 from perturbation.output import prediction_file
@@ -71,11 +71,17 @@ def send(
     for nth, moment in enumerate(np.linspace(0, bench.seconds, n)):
         with empty_directory() as target:
             if nth % 2:
-                for name in bench.contents.keys() - {GENE_FEATURES_FILE}:
-                    (target / name).write_bytes(OLDER)
+                for name in bench.contents:
+                    _put_older(target / name)
             harm = partial(_start_and_send, number, float(moment))
             tries.append(attempt(bench, target, harm=harm, good_ends=("finished", end)))
     return f" at moments up to {bench.seconds:.2f} s", tries
+
+
+def _put_older(path: Path) -> None:
+    if path.name != GENE_FEATURES_FILE:  # what the user has of it is left alone
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(OLDER)
 
 
 def _start_and_send(
@@ -89,6 +95,8 @@ def _start_and_send(
 
 def fill_disk(bench: Bench, n: int) -> tuple[str, list[tuple[str, bool]]]:
     """Give less room than the files take, unnoticed by the check before the work."""
+    if not bench.contents:
+        return " (not tried: it writes nothing)", []
     needed = sum(len(raw) for raw in bench.contents.values())
     sizes = [int(size) for size in np.linspace(0.01, 0.99, n) * needed]
     if os.geteuid() == 0 and shutil.which("mount"):
@@ -126,8 +134,8 @@ def _forget_to_need_room() -> None:
 
 def fail_writes(bench: Bench, n: int) -> tuple[str, list[tuple[str, bool]]]:
     """Let strace give EIO to one write to an unfinished file: the first, second, fourth ..."""
-    if not _strace_works():
-        return " (not tried: strace is missing or not allowed)", []
+    if bench.stage in COMMANDS or not _strace_works():
+        return " (not tried: needs strace, and one process)", []
     tries = []
     for name in bench.contents:
         for number in 2 ** np.arange(n // len(bench.contents)):
@@ -207,13 +215,14 @@ def run_all(
         for stage in stages:
             with empty_directory() as target:
                 bench = make_bench(stage, data, resources, target)
-            yield from all_rows(bench, n_kills, n_starved)
+            fewer = 5 if stage in COMMANDS else 1
+            yield from all_rows(bench, n_kills // fewer, n_starved // fewer)
 
 
 def command() -> int:
     """Run the command; the status is 1 if a try was not survived."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a few tries, and infer on disk only")
+    parser.add_argument("--quick", action="store_true", help="a few tries, of stages alone")
     quick = parser.parse_args().quick
     if quick:
         sizes = {"n_kills": 3, "n_starved": 2, "n_cells": 400, "n_genes": 200, "n_targets": 40}
@@ -221,7 +230,7 @@ def command() -> int:
         sizes = {"n_kills": 50, "n_starved": 8, "n_cells": 2000, "n_genes": 1000, "n_targets": 100}
     lost = 0
     print(f"{'':<54}survived / tried")
-    for row in run_all(STAGES[:2] if quick else STAGES, **sizes):
+    for row in run_all(STAGES[:2] if quick else (*STAGES, *COMMANDS), **sizes):
         print(describe(row), flush=True)
         lost += sum(not survived for _, survived in row.tries)
     return 1 if lost else 0

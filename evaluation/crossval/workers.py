@@ -1,16 +1,23 @@
-"""Do independent tasks one after the other, in processes, or on a Dask cluster."""
+"""Do independent tasks one after the other, in processes, or on a Dask cluster: joblib's work."""
 
 from __future__ import annotations
 
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+import joblib
+
+from evaluation.local.stage_process import describe_failure
 from perturbation.errors import InputError
 from perturbation.progress import progress
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
@@ -50,43 +57,54 @@ def map_tasks(
     function
         At the top of a module, so that other processes find it.
     shared
-        Sent to every worker once.
+        Sent to every worker of a cluster once; processes of this machine map its large arrays.
     tasks
         Small things.
     workers
         Where to run.
     what
         Names the tasks in the progress bar.
+
+    Raises
+    ------
+    InputError
+        If a task fails, in the words of its error, or if there is no cluster at the address.
     """
-    if workers.dask:
-        results = _on_dask(function, shared, tasks, workers.dask)
-    elif workers.jobs > 1:
-        results = _in_processes(function, shared, tasks, workers.jobs)
-    else:
-        results = (function(shared, task) for task in tasks)
-    with progress(len(tasks), what, unit="task") as bar:
-        for result in results:
+    call = joblib.delayed(_tell_failure)
+    with ExitStack() as stack:
+        if workers.dask:
+            client = stack.enter_context(_dask_client(workers.dask))
+            stack.enter_context(joblib.parallel_config("dask", client=client, scatter=[shared]))
+        pool = joblib.Parallel(workers.jobs, return_as="generator_unordered")
+        bar = stack.enter_context(progress(len(tasks), what, unit="task"))
+        for result in pool(call(function, shared, task) for task in tasks):
+            if isinstance(result, _Failure):
+                raise InputError(result.text)
             bar.update(1)
             yield result
 
 
-def _in_processes(
-    function: Callable[[Shared, Task], Result], shared: Shared, tasks: Sequence[Task], jobs: int
-) -> Iterator[Result]:
-    """Let joblib map large arrays of `shared` into every process instead of copying them."""
-    import joblib
+@dataclass(frozen=True)
+class _Failure:
+    """What an error said; as text it travels where the error itself may not."""
 
-    call = joblib.delayed(function)
-    pool = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
-    return pool(call(shared, task) for task in tasks)
+    text: str
 
 
-def _on_dask(
-    function: Callable[[Shared, Task], Result], shared: Shared, tasks: Sequence[Task], address: str
-) -> Iterator[Result]:
-    """Send the code and `shared` to scheduler and workers, which need no clone; then the tasks."""
+def _tell_failure(
+    function: Callable[[Shared, Task], Result], shared: Shared, task: Task
+) -> Result | _Failure:
     try:
-        from distributed import Client, as_completed
+        return function(shared, task)
+    except Exception as error:  # of a user's part, as a rule
+        return _Failure(describe_failure(error, f"{function.__name__}() failed", str(SUBMISSION)))
+
+
+@contextmanager
+def _dask_client(address: str) -> Iterator[Client]:
+    """Connect to a scheduler and send its workers the code: they need no clone."""
+    try:
+        from distributed import Client
     except ImportError as error:
         raise InputError("--dask needs Dask: pip install distributed.") from error
     try:
@@ -95,10 +113,7 @@ def _on_dask(
         raise InputError(f"No Dask scheduler answers at {address} ({error}).") from error
     with client, tempfile.TemporaryDirectory() as directory:
         client.upload_file(str(_zipped_code(Path(directory))))
-        sent = client.scatter(shared, broadcast=True)
-        futures = [client.submit(function, sent, task, pure=False) for task in tasks]
-        for future in as_completed(futures):
-            yield future.result()
+        yield client
 
 
 def _zipped_code(directory: Path) -> Path:
