@@ -5,6 +5,9 @@
     python local_test.py --score-only DIR    a prediction directory that exists
     python local_test.py --cv 5 --report report --json cv.json
                                              is a change real? cross-validation on all knock-outs
+    python local_test.py --cv 5 --whole      the same for any code: train() and infer() fold by fold
+    python local_test.py --cv 5 --against DIR
+                                             push or not? against another copy of the repository
     python local_test.py --preflight         all that can be known before a push
 
 Exit status: 0; 1 if the platform would reject the submission or a push would fail; 2 if the run
@@ -31,6 +34,9 @@ from evaluation.preflight.run import preflight
 from evaluation.report.page import PAGE
 from evaluation.scoring.panels import PANEL_KINDS
 from evaluation.tables import write_json
+from evaluation.whole import run as whole_run
+from evaluation.whole.submission import find_submission
+from perturbation.competition import CELLS_PER_PERTURBATION as FEWEST
 from perturbation.files import check_writable
 
 SUBMISSION = Path(__file__).resolve().parent
@@ -52,24 +58,33 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--panel-draws", type=_positive, default=3, help="panels to average (default: 3)")
     add("--preflight", action="store_true", help="look for all that would make a push fail")
     add("--cv", type=_positive, metavar="K", help="cross-validate with K folds")
-    add("--repeats", type=_positive, help="deal the folds so many times (default: 3)")
+    add("--repeats", type=_positive, help="deal the folds so often (default: 3; --whole: 1)")
     several: dict[str, Any] = {"action": "append", "default": [], "metavar": "MODULE:NAME"}
     add("--predictor", **several, help="compare these centroids too, the own transcript set")
     add("--bare", action="store_true", help="do not set the own transcript for --predictor")
     add("--cells", **several, help="compare these cells too")
     add("--proportions", **several, help="compare these proportions too")
     add("--features", action="append", default=[], metavar="FILE", help="and these gene features")
+    add("--whole", action="store_true", help="run train() and infer() themselves, on folds on disk")
+    add("--against", type=Path, metavar="DIR", help="--whole, compared with that submission")
+    add("--cells-per-perturbation", type=_positive, metavar="N", help="--whole with so many cells")
     add("--report", type=Path, metavar="DIR", help="write a page about the cross-validation")
     add("--jobs", type=_positive, help="processes for the folds (default: 1)")
     add("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster for the folds")
     add("--json", type=Path, metavar="FILE", help="write every number here")
     args = parser.parse_args(arguments)
     only_cv = ("repeats", "predictor", "bare", "cells", "proportions", "features")
-    only_cv += ("report", "jobs", "dask")
+    only_cv += ("report", "jobs", "dask", "whole", "against")
     if not args.cv and (given := [name for name in only_cv if getattr(args, name)]):
         parser.error(f"--{given[0]} needs --cv")
     if args.cv and (args.out or args.skip_train or args.score_only or args.scorer != "own"):
         parser.error("--out, --skip-train, --score-only and --scorer do not go with --cv")
+    args.whole = args.whole or args.against is not None
+    if args.cells_per_perturbation and not (args.whole and args.cells_per_perturbation >= FEWEST):
+        parser.error(f"--cells-per-perturbation needs --whole, and a number from {FEWEST}")
+    parts = ("predictor", "bare", "cells", "proportions", "features", "jobs", "dask", "model")
+    if args.whole and (given := [name for name in parts if getattr(args, name)]):
+        parser.error(f"--{given[0]} does not go with --whole, which runs what would be pushed")
     if args.preflight and args != parser.parse_args(["--preflight"]):
         parser.error("--preflight goes with no other option")
     return args
@@ -103,24 +118,8 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
 
 
 def cross_validate(args: argparse.Namespace, data: Path) -> int:
-    """Compare predictors on knock-outs held out of training; return the exit status."""
-    settings = Settings(
-        given_contenders(
-            args.predictor,
-            args.cells,
-            args.proportions,
-            args.features,
-            own_transcript=not args.bare,
-        ),
-        args.cv,
-        args.repeats or 3,
-        args.panel,
-        args.panel_genes,
-        args.panel_draws,
-    )
-    workers = Workers(args.jobs or 1, args.dask)
-    model = args.model or SUBMISSION / "resources"
-    finished = cross_validation_run.run(data, model, settings, workers)
+    """Compare submissions on knock-outs held out of training; return the exit status."""
+    finished = _black_boxes(args, data) if args.whole else _fast(args, data)
     print(cross_validation_run.describe_notes(finished), "", sep="\n")
     print(comparison.describe(finished.comparisons))
     if args.json:
@@ -128,6 +127,26 @@ def cross_validate(args: argparse.Namespace, data: Path) -> int:
     if args.report:
         print("Report:", cross_validation_run.report(finished, args.report))
     return 0
+
+
+def _fast(args: argparse.Namespace, data: Path) -> cross_validation_run.Finished:
+    """Compare parts: fit() and predict() are called here, on what was read once."""
+    parts = (args.predictor, args.cells, args.proportions, args.features)
+    contenders = given_contenders(*parts, own_transcript=not args.bare)
+    panel = (args.panel, args.panel_genes, args.panel_draws)
+    settings = Settings(contenders, args.cv, args.repeats or 3, *panel)
+    model = args.model or SUBMISSION / "resources"
+    return cross_validation_run.run(data, model, settings, Workers(args.jobs or 1, args.dask))
+
+
+def _black_boxes(args: argparse.Namespace, data: Path) -> cross_validation_run.Finished:
+    """Judge what push would send, compared with another submission if one is given."""
+    judged = [find_submission("submission", SUBMISSION)]
+    if args.against:
+        judged.insert(0, find_submission(str(args.against), args.against.resolve()))
+    panel = (args.panel, args.panel_genes, args.panel_draws)
+    settings = Settings(whole_run.contenders_of(judged), args.cv, args.repeats or 1, *panel)
+    return whole_run.run(data, judged, settings, args.cells_per_perturbation)
 
 
 def main(arguments: list[str] | None = None) -> int:

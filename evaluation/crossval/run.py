@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +15,7 @@ from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
 from evaluation.crossval.small_cut import check_small_cut
 from evaluation.crossval.workers import Workers
-from evaluation.report.examples import best_median_worst
+from evaluation.report.examples import Example, best_median_worst, example
 from evaluation.report.page import Report, write_report
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
@@ -21,7 +23,7 @@ from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
 from perturbation.errors import InputError
-from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Finished:
     scores: pd.DataFrame
     comparisons: list[Comparison]
     words: dict[str, str]
+    look: Callable[[str], Example]
 
 
 def gather(data: Path, model: Path, settings: Settings) -> Material:
@@ -41,6 +44,13 @@ def gather(data: Path, model: Path, settings: Settings) -> Material:
     """
     paths = {contender.features for contender in settings.contenders}
     gene_features = {path: load_gene_features(path or model / GENE_FEATURES_FILE) for path in paths}
+    return read_material(data, gene_features, settings)
+
+
+def read_material(
+    data: Path, gene_features: dict[str, GeneFeatures], settings: Settings
+) -> Material:
+    """Read the training cells once; InputError if genes to predict are not among theirs."""
     dataset = open_dataset(data)
     wanted = read_names(data / GENES_FILE)
     scored = pd.Index(dataset.genes).get_indexer(wanted)
@@ -57,10 +67,16 @@ def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finish
     material = gather(data, model, settings)
     check_small_cut(material.summary, model)
     scores = cross_validate(material, workers)
-    return Finished(material, scores, compare(scores), _words(data, material))
+    return Finished(
+        material,
+        scores,
+        compare(scores, len(BASELINES)),
+        words_of(data, material),
+        partial(example, material),
+    )
 
 
-def _words(data: Path, material: Material) -> dict[str, str]:
+def words_of(data: Path, material: Material) -> dict[str, str]:
     """Say what was run, for the report and the JSON file."""
     settings, n_scored = material.settings, len(material.truth.columns)
     panel = (n_scored, settings.panel, settings.panel_genes, settings.panel_draws)
@@ -104,7 +120,7 @@ def report(finished: Finished, directory: Path) -> Path:
             finished.scores,
             finished.comparisons,
             (given[-1] if given else BASELINES[0]).name,
-            best_median_worst(material, finished.scores),
+            best_median_worst(finished.scores, finished.look),
             material.truth.proportions,
             finished.words,
         ),

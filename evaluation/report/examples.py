@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from evaluation.crossval.comparison import by_perturbation
-from evaluation.crossval.fast import Material, all_folds, predict_fold
+from evaluation.crossval.fast import FoldAnswers, Material, all_folds, predict_fold
 from evaluation.scoring.metrics import mmd, pearson_delta
 
 
@@ -40,11 +41,11 @@ class Example:
     mmd: float
 
 
-def best_median_worst(material: Material, scores: pd.DataFrame) -> dict[str, Example]:
+def best_median_worst(scores: pd.DataFrame, look: Callable[[str], Example]) -> dict[str, Example]:
     """Return an example for each rank by the shipped predictor's Pearson delta."""
     ranked = by_perturbation(scores)["pearson_delta"].iloc[:, 0].sort_values(ascending=False).index
     ranks = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
-    return {rank: example(material, name) for rank, name in ranks.items()}
+    return {rank: look(name) for rank, name in ranks.items()}
 
 
 def example(material: Material, perturbation: str) -> Example:
@@ -52,11 +53,18 @@ def example(material: Material, perturbation: str) -> Example:
     folds = all_folds(material.summary, material.settings)
     fold = next(fold for fold in folds if perturbation in fold.held_out)
     answers = predict_fold(material, material.summary.without(fold.held_out), fold)
+    asked = answers.of[material.settings.contenders[0].name][0]
+    rows = dict(zip(fold.held_out, (block.copy() for block in asked), strict=True))[perturbation]
+    return example_of(material, answers, perturbation, rows)
+
+
+def example_of(
+    material: Material, answers: FoldAnswers, perturbation: str, rows: np.ndarray
+) -> Example:
+    """Hold the cells predicted, (100, n_scored), against the true ones on the first panel."""
     truth = material.truth.of([perturbation])
     panel = answers.panels[0]
     here = np.searchsorted(truth.columns, panel)
-    asked = answers.of[material.settings.contenders[0].name][0]
-    rows = dict(zip(fold.held_out, (block.copy() for block in asked), strict=True))[perturbation]
     cells, true_cells = rows[:, here], truth.cells_of(perturbation)[:, here]
     true_mean, centre = truth.centroids.to_numpy()[:, here], answers.perturbed_centroid[panel]
     return Example(

@@ -87,7 +87,8 @@ def _score_section(comparisons: Sequence[Comparison]) -> str:
 
 
 def _score_table(comparisons: Sequence[Comparison], metric: str) -> str:
-    header = ("", "mean", "s.e.", "95% interval", "minus shipped", "95% interval", "")
+    minus = f"minus {comparisons[0].reference}"
+    header = ("", "mean", "s.e.", "95% interval", minus, "95% interval", "")
     rows = []
     for c in comparisons:
         cells = [c.contender, f"{c.score.mean:.4f}", f"{c.score.standard_error:.4f}"]
