@@ -184,7 +184,8 @@ def score_fold(whole: Whole, fold: Fold, work: Path) -> pd.DataFrame:
         if fold.repeat == 0:
             first, _ = written_answer(Path(directory, "0"), fold.held_out, genes)
             for name, cells in zip(fold.held_out, first, strict=True):
-                whole.examples[name] = example_of(material, told, name, cells)
+                rows = {whole.submissions[0].name: cells.copy()}
+                whole.examples[name] = example_of(material, told, name, rows)
     return scores.assign(repeat=fold.repeat, fold=fold.number)
 
 
