@@ -137,7 +137,8 @@ def trial_findings(submission: Path) -> Iterator[Finding]:
         faults = check_prediction(prediction, new, genes)
         faults += [] if faults else unusable_values(prediction)
     if faults:
-        yield from (Finding(FAULT, f"infer() of {len(new)} targets: {fault}") for fault in faults)
+        told = (fault.replace(f"{directory}/", "") for fault in faults)  # it is gone by now
+        yield from (Finding(FAULT, f"infer() of {len(new)} targets: {fault}") for fault in told)
         return
     took = f"{cost.seconds:.1f} s, {cost.peak_memory_bytes / GIGABYTE:.2f} GB of memory"
     yield Finding(FINE, f"infer() of {len(new)} targets is valid; it took {took}.")
