@@ -1,4 +1,4 @@
-"""Files that are whole but cannot be read as they are: one sentence with the right cure, status 2."""
+"""Whole files that cannot be read as they are: one sentence with the right cure, and status 2."""
 
 import subprocess
 import sys
