@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
+import main
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare
 from evaluation.crossval.contenders import BASELINES
 from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
 from evaluation.crossval.small_cut import check_small_cut
 from evaluation.crossval.workers import Workers
+from evaluation.report.crossval import Report, write_report
 from evaluation.report.examples import Example, best_median_worst, example
-from evaluation.report.page import Report, write_report
+from evaluation.report.weights import learnt_weights
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
+from perturbation.answers import fitted
 from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
@@ -68,7 +71,11 @@ def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finish
     check_small_cut(material.summary, model)
     scores = cross_validate(material, workers)
     return Finished(
-        material, scores, compare(scores), words_of(data, material), partial(example, material)
+        material,
+        scores,
+        compare(scores, len(BASELINES)),
+        words_of(data, material),
+        partial(example, material),
     )
 
 
@@ -108,20 +115,19 @@ def describe_notes(finished: Finished) -> str:
 
 
 def report(finished: Finished, directory: Path) -> Path:
-    """Write the page; draws the last predictor given, else the control, beside the shipped one."""
+    """Write the page about it and return its path."""
     material = finished.material
-    given = material.settings.contenders[1 + len(BASELINES) :]
-    return write_report(
-        Report(
-            finished.scores,
-            finished.comparisons,
-            (given[-1] if given else BASELINES[0]).name,
-            best_median_worst(finished.scores, finished.look),
-            material.truth.proportions,
-            finished.words,
-        ),
-        directory,
+    training, weights = material.summary.training, {}
+    control = pd.Series(training.control_centroid, index=training.genes)
+    knockouts = material.truth.proportions.assign(
+        cells=training.n_cells, expression=control.reindex(training.n_cells.index)
     )
+    if (gene_features := material.gene_features.get("")) is not None:
+        predictor = fitted(main.shipped_predictor(), training, gene_features)
+        weights = learnt_weights(predictor, gene_features)
+    examples = best_median_worst(finished.scores, finished.look)
+    told = (finished.scores, finished.comparisons, knockouts, finished.words, examples, weights)
+    return write_report(Report(*told), directory)
 
 
 def as_json(finished: Finished) -> dict[str, object]:

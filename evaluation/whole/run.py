@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +107,9 @@ def run(
         "Proportions": "what infer() wrote; the controls' for the control centroid, else the mean",
         **{f"Black box {s.name}": _words(whole, s) for s in submissions},
     }
-    return Finished(material, scores, compare(scores), words, whole.examples.__getitem__)
+    return Finished(
+        material, scores, compare(scores, len(BASELINES)), words, whole.examples.__getitem__
+    )
 
 
 def contenders_of(submissions: Sequence[Submission]) -> tuple[Contender, ...]:
@@ -182,7 +184,10 @@ def score_fold(whole: Whole, fold: Fold, work: Path) -> pd.DataFrame:
         if fold.repeat == 0:
             first, _ = written_answer(Path(directory, "0"), fold.held_out, genes)
             for name, cells in zip(fold.held_out, first, strict=True):
-                whole.examples[name] = example_of(material, told, name, cells)
+                rows = {whole.submissions[0].name: cells.copy()}
+                seen = example_of(material, told, name, rows)
+                light = {of: cells.astype(np.float32) for of, cells in seen.cells.items()}
+                whole.examples[name] = replace(seen, cells=light)
     return scores.assign(repeat=fold.repeat, fold=fold.number)
 
 

@@ -50,7 +50,7 @@ class Source:
     rows: csr_array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GeneFeatures:
     """Every source over the same genes, and the row of each gene.
 
