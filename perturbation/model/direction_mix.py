@@ -78,6 +78,11 @@ class Mix:
     regressors: dict[str, np.ndarray]
     bases: dict[str, np.ndarray]
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts, in the order of their weights."""
+        return tuple(candidate.part for candidate in self.candidates)
+
 
 def fit_mix(
     parts: tuple[str, ...], effects: Effects, kernels: Mapping[str, np.ndarray], own: OwnGene
