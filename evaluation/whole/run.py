@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +185,9 @@ def score_fold(whole: Whole, fold: Fold, work: Path) -> pd.DataFrame:
             first, _ = written_answer(Path(directory, "0"), fold.held_out, genes)
             for name, cells in zip(fold.held_out, first, strict=True):
                 rows = {whole.submissions[0].name: cells.copy()}
-                whole.examples[name] = example_of(material, told, name, rows)
+                seen = example_of(material, told, name, rows)
+                light = {of: cells.astype(np.float32) for of, cells in seen.cells.items()}
+                whole.examples[name] = replace(seen, cells=light)
     return scores.assign(repeat=fold.repeat, fold=fold.number)
 
 
