@@ -5,6 +5,9 @@
     python local_test.py --score-only DIR    a prediction directory that exists
     python local_test.py --cv 5 --report report --json cv.json
                                              is a change real? cross-validation on all knock-outs
+    python local_test.py --cv 5 --whole      the same for any code: train() and infer() fold by fold
+    python local_test.py --cv 5 --against DIR
+                                             push or not? against another copy of the repository
     python local_test.py --preflight         all that can be known before a push
 
 Exit status: 0; 1 if the platform would reject the submission or a push would fail; 2 if the run
@@ -13,7 +16,6 @@ another signal 128 and its number.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,17 @@ from evaluation.crossval.contenders import given_contenders
 from evaluation.crossval.fast import Settings
 from evaluation.crossval.workers import Workers
 from evaluation.local import run as local_run
+from evaluation.local.places import choose_data, choose_places, claimed, prepare
 from evaluation.local.truth import read_local_truth
 from evaluation.preflight.findings import describe_findings, has_fault
 from evaluation.preflight.run import preflight
+from evaluation.report.page import PAGE
 from evaluation.scoring.panels import PANEL_KINDS
+from evaluation.tables import write_json
+from evaluation.whole import run as whole_run
+from evaluation.whole.submission import find_submission
+from perturbation.competition import CELLS_PER_PERTURBATION as FEWEST
+from perturbation.files import check_writable
 
 SUBMISSION = Path(__file__).resolve().parent
 
@@ -49,33 +58,35 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--panel-draws", type=_positive, default=3, help="panels to average (default: 3)")
     add("--preflight", action="store_true", help="look for all that would make a push fail")
     add("--cv", type=_positive, metavar="K", help="cross-validate with K folds")
-    add("--repeats", type=_positive, help="deal the folds so many times (default: 3)")
+    add("--repeats", type=_positive, help="deal the folds so often (default: 3; --whole: 1)")
     several: dict[str, Any] = {"action": "append", "default": [], "metavar": "MODULE:NAME"}
     add("--predictor", **several, help="compare these centroids too, the own transcript set")
     add("--bare", action="store_true", help="do not set the own transcript for --predictor")
     add("--cells", **several, help="compare these cells too")
     add("--proportions", **several, help="compare these proportions too")
     add("--features", action="append", default=[], metavar="FILE", help="and these gene features")
+    add("--whole", action="store_true", help="run train() and infer() themselves, on folds on disk")
+    add("--against", type=Path, metavar="DIR", help="--whole, compared with that submission")
+    add("--cells-per-perturbation", type=_positive, metavar="N", help="--whole with so many cells")
     add("--report", type=Path, metavar="DIR", help="write a page about the cross-validation")
     add("--jobs", type=_positive, help="processes for the folds (default: 1)")
     add("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster for the folds")
     add("--json", type=Path, metavar="FILE", help="write every number here")
     args = parser.parse_args(arguments)
-    only_cv = ["repeats", "predictor", "bare", "cells", "proportions", "features"]
-    only_cv += ["report", "jobs", "dask"]
+    only_cv = ("repeats", "predictor", "bare", "cells", "proportions", "features")
+    only_cv += ("report", "jobs", "dask", "whole", "against")
     if not args.cv and (given := [name for name in only_cv if getattr(args, name)]):
         parser.error(f"--{given[0]} needs --cv")
     if args.cv and (args.out or args.skip_train or args.score_only or args.scorer != "own"):
         parser.error("--out, --skip-train, --score-only and --scorer do not go with --cv")
+    args.whole = args.whole or args.against is not None
+    if args.cells_per_perturbation and not (args.whole and args.cells_per_perturbation >= FEWEST):
+        parser.error(f"--cells-per-perturbation needs --whole, and a number from {FEWEST}")
+    parts = ("predictor", "bare", "cells", "proportions", "features", "jobs", "dask", "model")
+    if args.whole and (given := [name for name in parts if getattr(args, name)]):
+        parser.error(f"--{given[0]} does not go with --whole, which runs what would be pushed")
     if args.preflight and args != parser.parse_args(["--preflight"]):
         parser.error("--preflight goes with no other option")
-    for name, path in (("--report", args.report), ("--out", args.out)):
-        if path and path.exists() and not path.is_dir():
-            parser.error(f"{name} {path} is no directory")
-    if args.json and args.json.is_dir():
-        parser.error(f"--json {args.json} is a directory; expected a file")
-    if args.json and not args.json.resolve().parent.is_dir():
-        parser.error(f"--json {args.json}: there is no directory {args.json.resolve().parent}")
     return args
 
 
@@ -89,49 +100,53 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
     """Test against the organisers' local ground truth; return the exit status."""
     scorer = local_run.choose_scorer(args.scorer)
     out = args.out if args.score_only in (None, True) else args.score_only
-    places = local_run.choose_places(SUBMISSION, data, args.model, out)
+    places = choose_places(SUBMISSION, data, args.model, out)
     truth = read_local_truth(places.data)
-    stages = (
-        {} if args.score_only else local_run.run_stages(places, truth, skip_train=args.skip_train)
-    )
     panel = (args.panel, args.panel_genes, args.panel_draws)
     panels = local_run.local_panels(places.data, truth, *panel)
-    run = local_run.check_and_score(places, truth, stages, panels, scorer)
+    if not args.score_only:
+        prepare(places, trains=not args.skip_train)
+    with claimed(places):
+        stages = {}
+        if not args.score_only:
+            stages = local_run.run_stages(places, truth, skip_train=args.skip_train)
+        run = local_run.check_and_score(places, truth, stages, panels, scorer)
     print(local_run.describe(run))
-    _write_json(args.json, local_run.as_json(run))
+    if args.json:
+        write_json(args.json, local_run.as_json(run))
     return 1 if run.faults else 0
 
 
 def cross_validate(args: argparse.Namespace, data: Path) -> int:
-    """Compare predictors on knock-outs held out of training; return the exit status."""
-    settings = Settings(
-        given_contenders(
-            args.predictor,
-            args.cells,
-            args.proportions,
-            args.features,
-            own_transcript=not args.bare,
-        ),
-        args.cv,
-        args.repeats or 3,
-        args.panel,
-        args.panel_genes,
-        args.panel_draws,
-    )
-    workers = Workers(args.jobs or 1, args.dask)
-    model = args.model or SUBMISSION / "resources"
-    finished = cross_validation_run.run(data, model, settings, workers)
+    """Compare submissions on knock-outs held out of training; return the exit status."""
+    finished = _black_boxes(args, data) if args.whole else _fast(args, data)
     print(cross_validation_run.describe_notes(finished), "", sep="\n")
     print(comparison.describe(finished.comparisons))
-    _write_json(args.json, cross_validation_run.as_json(finished))
+    if args.json:
+        write_json(args.json, cross_validation_run.as_json(finished))
     if args.report:
         print("Report:", cross_validation_run.report(finished, args.report))
     return 0
 
 
-def _write_json(path: Path | None, values: dict[str, object]) -> None:
-    if path:
-        path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+def _fast(args: argparse.Namespace, data: Path) -> cross_validation_run.Finished:
+    """Compare parts: fit() and predict() are called here, on what was read once."""
+    parts = (args.predictor, args.cells, args.proportions, args.features)
+    contenders = given_contenders(*parts, own_transcript=not args.bare)
+    panel = (args.panel, args.panel_genes, args.panel_draws)
+    settings = Settings(contenders, args.cv, args.repeats or 3, *panel)
+    model = args.model or SUBMISSION / "resources"
+    return cross_validation_run.run(data, model, settings, Workers(args.jobs or 1, args.dask))
+
+
+def _black_boxes(args: argparse.Namespace, data: Path) -> cross_validation_run.Finished:
+    """Judge what push would send, compared with another submission if one is given."""
+    judged = [find_submission("submission", SUBMISSION)]
+    if args.against:
+        judged.insert(0, find_submission(str(args.against), args.against.resolve()))
+    panel = (args.panel, args.panel_genes, args.panel_draws)
+    settings = Settings(whole_run.contenders_of(judged), args.cv, args.repeats or 1, *panel)
+    return whole_run.run(data, judged, settings, args.cells_per_perturbation)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -146,7 +161,10 @@ def run(args: argparse.Namespace) -> int:
         findings = preflight(SUBMISSION)
         print(describe_findings(findings))
         return 1 if has_fault(findings) else 0
-    data, which = local_run.choose_data(SUBMISSION, args.data)
+    for file in (args.json, args.report and args.report / PAGE):
+        if file:
+            check_writable(file)
+    data, which = choose_data(SUBMISSION, args.data)
     print(which)
     return cross_validate(args, data) if args.cv else run_submission(args, data)
 

@@ -70,12 +70,6 @@ def check_writable(path: Path) -> None:
         raise InputError(_refusal(path, error)) from error
 
 
-def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all."""
-    with whole_file(target) as unfinished:
-        shutil.copyfile(source, unfinished)
-
-
 def unfinished_name(path: Path, pid: int | None = None) -> Path:
     """Return the name under which a process, by default this one, writes `path`."""
     return path.with_name(f".{path.name}.{platform.node()}-{pid or os.getpid()}.unfinished")

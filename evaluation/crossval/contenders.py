@@ -6,6 +6,7 @@ import ast
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -174,10 +175,13 @@ def _named(reference: str) -> Any:  # noqa: ANN401, a class, a function or an in
     """
     module_name, _, expression = reference.partition(":")
     name, arguments, keywords = _parsed(reference, expression)
+    if module_name.endswith(".py"):
+        module_name = ".".join(Path(module_name).with_suffix("").parts)
+        raise InputError(f"{reference} names a file. Give the module: {module_name}:{expression}.")
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, TypeError) as error:  # TypeError: a path such as ./mine.py
-        found = isinstance(error, ImportError) and error.name != module_name
+    except ImportError as error:
+        found = error.name != module_name
         what = "it cannot be imported" if found else "there is no such module"
         raise InputError(
             f"{reference}: {module_name}: {what} ({error}). Give {REFERENCE}."

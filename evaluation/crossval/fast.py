@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,10 @@ class Fold:
     held_out: list[str]
 
 
+Answer = tuple[Iterator[np.ndarray], pd.DataFrame]
+"""Cells of each held-out perturbation in turn, (100, n_scored), and the proportions (n, 4)."""
+
+
 @dataclass(frozen=True)
 class FoldAnswers:
     """What every contender says of a fold, made without its truth.
@@ -85,13 +89,12 @@ class FoldAnswers:
     perturbed_centroid
         (n_genes,) PM of the training cells.
     of
-        From a contender's name to the cells of each held-out perturbation in turn, (100, n_scored)
-        on the columns that may be scored, and the proportions (n_held_out, 4).
+        From a contender's name to its answer, on the columns that may be scored.
     """
 
     panels: list[np.ndarray]
     perturbed_centroid: np.ndarray
-    of: dict[str, tuple[Iterator[np.ndarray], pd.DataFrame]]
+    of: dict[str, Answer]
 
 
 def cross_validate(material: Material, workers: Workers) -> pd.DataFrame:
@@ -104,8 +107,13 @@ def cross_validate(material: Material, workers: Workers) -> pd.DataFrame:
     proportions. The same, bit for bit, for any number of workers.
     """
     tasks = list(all_folds(material.summary, material.settings))
-    scores = pd.concat(map_tasks(score_fold, material, tasks, workers, "folds"))
-    names = [contender.name for contender in material.settings.contenders]
+    return as_table(map_tasks(score_fold, material, tasks, workers, "folds"), material.settings)
+
+
+def as_table(folds: Iterable[pd.DataFrame], settings: Settings) -> pd.DataFrame:
+    """Put the scores of all folds together, in an order that does not depend on theirs."""
+    scores = pd.concat(folds)
+    names = [contender.name for contender in settings.contenders]
     scores["contender"] = pd.Categorical(scores["contender"], categories=names)
     keys = ["repeat", "fold", "perturbation", "contender", "draw"]
     return scores.sort_values(keys, ignore_index=True)
@@ -130,8 +138,6 @@ def score_fold(material: Material, fold: Fold) -> pd.DataFrame:
 def predict_fold(material: Material, training: Summary, fold: Fold) -> FoldAnswers:
     """Fit everything on the training part; the names of the held-out ones are all it is told."""
     settings = material.settings
-    rng = np.random.default_rng([SEED, fold.repeat, fold.number])
-    panel = (settings.panel, settings.panel_genes, settings.panel_draws)
     scored = training.training.genes[material.truth.columns].tolist()
     models: dict[tuple[str, str], Model] = {}
     answers = {}
@@ -146,10 +152,17 @@ def predict_fold(material: Material, training: Summary, fold: Fold) -> FoldAnswe
         shape = (CELLS_PER_PERTURBATION, len(scored))
         answers[contender.name] = checked_cells(cells, len(fold.held_out), shape), proportions
     return FoldAnswers(
-        panels=draw_panels(training.cells, material.truth.columns, *panel, rng),
+        panels=draw_fold_panels(material, training, fold),
         perturbed_centroid=training.training.perturbed_centroid,
         of=answers,
     )
+
+
+def draw_fold_panels(material: Material, training: Summary, fold: Fold) -> list[np.ndarray]:
+    """Columns to score a fold on, several times over; what varies is said of training alone."""
+    settings, rng = material.settings, np.random.default_rng([SEED, fold.repeat, fold.number])
+    panel = (settings.panel, settings.panel_genes, settings.panel_draws)
+    return draw_panels(training.cells, material.truth.columns, *panel, rng)
 
 
 def score(answers: FoldAnswers, truth: Truth) -> pd.DataFrame:
@@ -164,6 +177,7 @@ def score(answers: FoldAnswers, truth: Truth) -> pd.DataFrame:
             of_all["l1"] = l1_distance(truth.proportions.loc[name], shares)
             first_cells = truth.cells_of(name)
             mean = truth.centroids.loc[[name]].to_numpy()
+            not_own = truth.centroids.columns != name
             for draw, panel in enumerate(panels):
                 here, at = predicted[:, panel], centre[panel]
                 rows.append(
@@ -171,8 +185,21 @@ def score(answers: FoldAnswers, truth: Truth) -> pd.DataFrame:
                         **of_all,
                         "draw": draw,
                         "pearson_delta": pearson_delta(mean[:, panel], here, at),
+                        **_looked_at(mean[:, panel], here, at, not_own[panel]),
                         "mmd": mmd(first_cells[:, panel], here),
                         "has_direction": has_direction(here, at),
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def _looked_at(
+    truth: np.ndarray, rows: np.ndarray, centre: np.ndarray, not_own: np.ndarray
+) -> dict[str, float]:
+    """What the report shows and no board scores: lengths, and the score without the own gene."""
+    without = pearson_delta(truth[:, not_own], rows[:, not_own], centre[not_own])
+    return {
+        "pearson_without_own": without,
+        "true_length": float(np.linalg.norm(truth[0] - centre)),
+        "predicted_length": float(np.linalg.norm(rows.mean(axis=0, dtype=np.float64) - centre)),
+    }

@@ -49,15 +49,15 @@ def shared_variance(scores: np.ndarray, folds: np.ndarray) -> float:
 
 
 def interval(
-    scores: np.ndarray, folds: np.ndarray, rng: np.random.Generator
+    scores: np.ndarray, folds: np.ndarray, rng: np.random.Generator, level: float = LEVEL
 ) -> tuple[float, float]:
     """Return the ends of a studentised bootstrap interval over knock-outs, as far up as down.
 
     Knock-outs are drawn with replacement. How many of its own standard errors the mean of a draw
-    lies from the mean of all, 95 times in 100 at most, is how many of `standard_error` the interval
-    reaches (Efron and Tibshirani 1993, section 12.5; symmetric as in Hall 1988). With few
-    knock-outs of unequal effect it holds the expectation more often than the percentile
-    bootstrap and Student's t; benchmarks/intervals.py measures how often.
+    lies from the mean of all, in a share `level` of the draws at most, is how many of
+    `standard_error` the interval reaches (Efron and Tibshirani 1993, section 12.5; symmetric as in
+    Hall 1988). With few knock-outs of unequal effect it holds the expectation more often than the
+    percentile bootstrap and Student's t; benchmarks/intervals.py measures how often.
 
     Parameters
     ----------
@@ -65,6 +65,8 @@ def interval(
         As in `standard_error`.
     rng
         Source of the draws.
+    level
+        How often the interval is to hold the expectation.
     """
     values = scores.mean(axis=1)
     n, mean = len(values), values.mean()
@@ -74,5 +76,5 @@ def interval(
     if not is_told.any():
         return float(mean), float(mean)
     away = np.abs(drawn.mean(axis=1) - mean)[is_told] / spread[is_told] * np.sqrt(n)
-    half = np.quantile(away, LEVEL) * standard_error(scores, folds)
+    half = np.quantile(away, level) * standard_error(scores, folds)
     return float(mean - half), float(mean + half)

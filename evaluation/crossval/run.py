@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+import main
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare
 from evaluation.crossval.contenders import BASELINES
 from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
 from evaluation.crossval.small_cut import check_small_cut
 from evaluation.crossval.workers import Workers
-from evaluation.report.examples import best_median_worst
-from evaluation.report.page import Report, write_report
+from evaluation.report.crossval import Report, write_report
+from evaluation.report.examples import Example, best_median_worst, example
+from evaluation.report.weights import learnt_weights
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
+from perturbation.answers import fitted
 from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
 from perturbation.errors import InputError
-from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Finished:
     scores: pd.DataFrame
     comparisons: list[Comparison]
     words: dict[str, str]
+    look: Callable[[str], Example]
 
 
 def gather(data: Path, model: Path, settings: Settings) -> Material:
@@ -41,6 +47,13 @@ def gather(data: Path, model: Path, settings: Settings) -> Material:
     """
     paths = {contender.features for contender in settings.contenders}
     gene_features = {path: load_gene_features(path or model / GENE_FEATURES_FILE) for path in paths}
+    return read_material(data, gene_features, settings)
+
+
+def read_material(
+    data: Path, gene_features: dict[str, GeneFeatures], settings: Settings
+) -> Material:
+    """Read the training cells once; InputError if genes to predict are not among theirs."""
     dataset = open_dataset(data)
     wanted = read_names(data / GENES_FILE)
     scored = pd.Index(dataset.genes).get_indexer(wanted)
@@ -57,10 +70,16 @@ def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finish
     material = gather(data, model, settings)
     check_small_cut(material.summary, model)
     scores = cross_validate(material, workers)
-    return Finished(material, scores, compare(scores), _words(data, material))
+    return Finished(
+        material,
+        scores,
+        compare(scores, len(BASELINES)),
+        words_of(data, material),
+        partial(example, material),
+    )
 
 
-def _words(data: Path, material: Material) -> dict[str, str]:
+def words_of(data: Path, material: Material) -> dict[str, str]:
     """Say what was run, for the report and the JSON file."""
     settings, n_scored = material.settings, len(material.truth.columns)
     panel = (n_scored, settings.panel, settings.panel_genes, settings.panel_draws)
@@ -96,20 +115,19 @@ def describe_notes(finished: Finished) -> str:
 
 
 def report(finished: Finished, directory: Path) -> Path:
-    """Write the page; draws the last predictor given, else the control, beside the shipped one."""
+    """Write the page about it and return its path."""
     material = finished.material
-    given = material.settings.contenders[1 + len(BASELINES) :]
-    return write_report(
-        Report(
-            finished.scores,
-            finished.comparisons,
-            (given[-1] if given else BASELINES[0]).name,
-            best_median_worst(material, finished.scores),
-            material.truth.proportions,
-            finished.words,
-        ),
-        directory,
+    training, weights = material.summary.training, {}
+    control = pd.Series(training.control_centroid, index=training.genes)
+    knockouts = material.truth.proportions.assign(
+        cells=training.n_cells, expression=control.reindex(training.n_cells.index)
     )
+    if (gene_features := material.gene_features.get("")) is not None:
+        predictor = fitted(main.shipped_predictor(), training, gene_features)
+        weights = learnt_weights(predictor, gene_features)
+    examples = best_median_worst(finished.scores, finished.look)
+    told = (finished.scores, finished.comparisons, knockouts, finished.words, examples, weights)
+    return write_report(Report(*told), directory)
 
 
 def as_json(finished: Finished) -> dict[str, object]:

@@ -187,7 +187,7 @@ def test_a_predictor_that_spoils_its_input_harms_no_other(material, scores):
     [
         ("nowhere:Thing", "nowhere: there is no such module"),
         ("evaluation.scoring.metrics:METRICS", r"has no fit\(\)"),
-        ("./mine.py:Mine", "there is no such module"),
+        ("./mine.py:Mine", r"names a file\. Give the module: mine:Mine\."),
         ("perturbation.model.predictors:Blend(alpha=3)", "cannot be called so"),
         ("perturbation.model.predictors:Blend(open('x'))", "is not understood"),
         ("evaluation.crossval.contenders:Nothing", "has no Nothing"),

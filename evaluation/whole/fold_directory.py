@@ -1,0 +1,114 @@
+"""The competition's data directory with fewer cells, and without the knock-outs of a fold."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+
+from evaluation.whole.cells_file import copy_cells
+from perturbation.competition import (
+    CONTROL_LABEL,
+    GENES_FILE,
+    LOCAL_PROPORTIONS_FILE,
+    LOCAL_TRUTH_FILE,
+    PERTURBATIONS_FILE,
+    PROPORTIONS_FILE,
+    TRAINING_FILE,
+)
+from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import spread_evenly
+
+SIGNATURE_FILE = "signature_genes.csv"
+
+
+def thinned(labels: np.ndarray, cells_per_perturbation: int) -> np.ndarray:
+    """(n_cells,) bool: all controls, and so many cells of each knock-out, spread over its rows.
+
+    Parameters
+    ----------
+    labels
+        (n_cells,) knocked-out gene of every cell, in file order.
+    cells_per_perturbation
+        Cells to keep of a knock-out; all, if it has no more.
+    """
+    groups = pd.Series(labels).groupby(labels)
+    n_cells = groups.transform("size").to_numpy()
+    is_kept = spread_evenly(groups.cumcount().to_numpy(), n_cells, cells_per_perturbation)
+    return is_kept | (labels == CONTROL_LABEL)
+
+
+def write_thinned(data: Path, out: Path, kept: np.ndarray) -> None:
+    """Write the kept training cells, and the two files that open_dataset and panels need."""
+    out.mkdir()
+    copy_cells(data / TRAINING_FILE, out / TRAINING_FILE, kept)
+    for name in (PROPORTIONS_FILE, GENES_FILE):
+        shutil.copy(data / name, out)
+
+
+def write_fold(
+    cells: Path,
+    data: Path,
+    out: Path,
+    held_out: Sequence[str],
+    labels: np.ndarray,
+    training: TrainingCentroids,
+) -> None:
+    """Write the data directory of a fold: the competition's, had nobody measured the held-out.
+
+    Parameters
+    ----------
+    cells
+        Directory whose training cells the fold has, but for the held-out.
+    data
+        Directory of the small files and of the local ground truth.
+    out
+        The directory to write. Its list of perturbations to predict holds the held-out.
+    held_out
+        Knock-outs that leave no other trace.
+    labels
+        (n_cells,) of the training cells in `cells`.
+    training
+        What the fold's training cells say: the centroids beside the local ground truth.
+    """
+    out.mkdir()
+    copy_cells(cells / TRAINING_FILE, out / TRAINING_FILE, ~np.isin(labels, held_out))
+    for name in (PROPORTIONS_FILE, LOCAL_PROPORTIONS_FILE):
+        _copy_rows(data / name, out / name, held_out)
+    for name in (GENES_FILE, SIGNATURE_FILE):
+        if (data / name).is_file():
+            shutil.copy(data / name, out)
+    (out / PERTURBATIONS_FILE).write_text("\n".join(held_out) + "\n", encoding="utf-8")
+    if (data / LOCAL_TRUTH_FILE).is_file():
+        _write_local_truth(data / LOCAL_TRUTH_FILE, out / LOCAL_TRUTH_FILE, held_out, training)
+
+
+def _copy_rows(table: Path, out: Path, held_out: Sequence[str]) -> None:
+    """Copy a table by perturbation as it is written, without the rows of the held-out."""
+    if table.is_file():
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        rows[~rows["gene"].isin(held_out)].to_csv(out, index=False)
+
+
+def _write_local_truth(
+    truth: Path, out: Path, held_out: Sequence[str], training: TrainingCentroids
+) -> None:
+    """The organisers' own held-out cells; the centroids that stand with them tell of the fold."""
+    with h5py.File(truth) as file:
+        labels = ad.io.read_elem(file["obs"])["gene"].astype(str).to_numpy()
+    copy_cells(truth, out, ~np.isin(labels, held_out))
+    centroids = {
+        "control_centroid_train": training.control_centroid,
+        "perturbed_centroid_train": training.perturbed_centroid,
+    }
+    with h5py.File(out, "r+") as file:
+        genes = ad.io.read_elem(file["var"]).index.astype(str)
+        uns = file.require_group("uns")
+        for name, centroid in centroids.items():
+            uns.pop(name, None)
+            ad.io.write_elem(uns, name, pd.Series(centroid, training.genes)[genes].to_numpy())
