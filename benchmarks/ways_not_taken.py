@@ -42,7 +42,7 @@ def other_answers(
     asked = truth.perturbations, truth.genes
     for name, cells in {
         "random cells": partial(_random, rng=rng),
-        "herded control cells": _herded_controls,
+        "herded, not moved": _herded,
         "herded like the first 100 of each knock-out": lambda _: _herded_first(summary),
         "herded program by program": _by_program,
     }.items():
@@ -78,9 +78,9 @@ def _random(summary: Summary, rng: np.random.Generator) -> np.ndarray:
     return summary.cells[drawn].toarray()
 
 
-def _herded_controls(summary: Summary) -> np.ndarray:
-    controls = np.flatnonzero(summary.cell_labels == CONTROL_LABEL)
-    return summary.cells[herded(summary.cells, controls, CELLS_PER_PERTURBATION)].toarray()
+def _herded(summary: Summary) -> np.ndarray:
+    rows = herded(summary.cells, _perturbed(summary), CELLS_PER_PERTURBATION)
+    return summary.cells[rows].toarray()
 
 
 def _herded_first(summary: Summary) -> np.ndarray:
@@ -110,7 +110,10 @@ def _scaled(answer: Answer) -> Answer:
     first = answer.cells_of(names[0])
     mean = first.mean(axis=0, dtype=np.float64)
     units = np.where(mean > 0, first / np.where(mean > 0, mean, 1), 1)
-    return Answer(lambda name: units * answer.cells_of(name).mean(axis=0), answer.proportions)
+    return Answer(
+        lambda name: units * answer.cells_of(name).mean(axis=0, dtype=np.float64),
+        answer.proportions,
+    )
 
 
 def _median(

@@ -1,4 +1,4 @@
-"""Every rung of the ladder on simulated competitions: who wins, and whether the shipped one loses.
+"""What ships, and simpler predictors, on simulated competitions: who wins, and by how much.
 
     python -m benchmarks.worlds [--competitions 20]
 
@@ -29,7 +29,6 @@ from perturbation.model.predictors import (
     ControlCentroid,
     KernelRidge,
     MeanUnitResidual,
-    NearestNeighbours,
     OwnTranscript,
 )
 from perturbation.progress import progress
@@ -47,7 +46,6 @@ RUNGS: dict[str, Callable[[], Predictor]] = {
     "control centroid": ControlCentroid,
     "control + own": lambda: OwnTranscript(ControlCentroid()),
     "mean residual + own": lambda: OwnTranscript(MeanUnitResidual()),
-    "neighbours + own": lambda: OwnTranscript(NearestNeighbours()),
     "kernel ridge + own": lambda: OwnTranscript(KernelRidge()),
     "blend, no own": Blend,
 }

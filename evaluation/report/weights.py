@@ -10,14 +10,14 @@ from perturbation.model.parts import Predictor
 
 def inner(predictor: Predictor) -> Predictor:
     """Return the predictor inside a wrapper such as `OwnTranscript`, or itself."""
-    return getattr(predictor, "rung", predictor)
+    return getattr(predictor, "inner", predictor)
 
 
 def learnt_weights(predictor: Predictor, gene_features: GeneFeatures) -> dict[str, pd.Series]:
     """Return weights by name: of the parts of a mix, and of the sources of knowledge."""
-    rung, found = inner(predictor), {}
-    if (mix := getattr(rung, "mix", None)) is not None:
+    mixed, found = inner(predictor), {}
+    if (mix := getattr(mixed, "mix", None)) is not None:
         found["Parts of the mix"] = pd.Series(mix.weights, index=list(mix.parts))
-    if (of_sources := getattr(rung, "source_weights", None)) is not None:
+    if (of_sources := getattr(mixed, "source_weights", None)) is not None:
         found["Sources of knowledge"] = pd.Series(of_sources, index=list(gene_features.sources))
     return found

@@ -21,6 +21,9 @@ from perturbation.progress import progress
 N_PANEL_GENES = 1000
 """Most variable genes, as the platform's hidden panel behaves like these."""
 LEVEL = 0.8
+UNKNOWN = "no gene"
+DECIMALS = 5
+"""Cells are float32: less is rounding."""
 FEWEST = 10
 """Training knock-outs behind an interval, at least; else the nearest third in closeness."""
 
@@ -102,13 +105,14 @@ def leave_one_out(model: Model, gene_features: GeneFeatures) -> LeftOut:
         for name in names:
             rest = training.without([name])
             left = replace(model, training=rest)
-            cells, _ = submission.predict(left, gene_features, [name], list(training.genes))
-            centroid = next(iter(cells)).mean(axis=0, dtype=np.float64)
+            asked = [name, UNKNOWN]
+            cells, _ = submission.predict(left, gene_features, asked, list(training.genes))
+            centroid, of_any = (rows.mean(axis=0, dtype=np.float64) for rows in cells)
             truth, centre = training.perturbation_centroids.loc[[name]], rest.perturbed_centroid
             score = pearson_delta(truth.to_numpy()[:, panel], centroid[None, panel], centre[panel])
-            fat = fat_score(
-                pd.Series(centroid - centre, index=rest.genes), name, fat_direction(rest)
-            )
+            # subtle: what the others' means alone say leans away from the one left out
+            own = pd.Series(centroid - of_any, index=rest.genes)
+            fat = round(fat_score(own, name, fat_direction(rest)), DECIMALS)
             rows.append((score, fat))
             bar.update(1)
     scores, fat = np.array(rows).T
