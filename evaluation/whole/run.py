@@ -94,6 +94,7 @@ def run(
     kept = thinned(labels, cells_per_perturbation or len(labels))
     with work_directory(submissions[-1].home) as work:
         announce(data, work, kept, submissions, settings)
+        submissions = [s.taken(work / f"pushed-{i}") for i, s in enumerate(submissions)]
         cells = data
         if not kept.all():
             cells = work / "cells"
@@ -165,21 +166,23 @@ def announce(
 def score_fold(whole: Whole, fold: Fold, work: Path) -> pd.DataFrame:
     """Write the fold, let every submission train and infer on it, score, and delete it."""
     material = whole.material
-    training = material.summary.without(fold.held_out)
     truth = material.truth.of(fold.held_out)
-    genes = training.training.genes[truth.columns].tolist()
-    centre = training.training.perturbed_centroid
-    panels = draw_fold_panels(material, training, fold)
-    answers = baseline_answers(training, fold.held_out, truth.columns)
+    centroids = material.summary.training.without(fold.held_out)
+    genes = centroids.genes[truth.columns].tolist()
+    answers = {}
     with tempfile.TemporaryDirectory(prefix="fold-", dir=work) as directory:
         data = Path(directory, "data")
-        write_fold(whole.cells, whole.data, data, fold.held_out, whole.labels, training.training)
+        write_fold(whole.cells, whole.data, data, fold.held_out, whole.labels, centroids)
         for number, submission in enumerate(whole.submissions):
             place = Path(directory, str(number))
             costs = run_submission(submission, data, place, fold.held_out)
             whole.costs.setdefault(submission.name, []).append(costs)
             answers[submission.name] = written_answer(place, fold.held_out, genes)
-        told = FoldAnswers(panels, centre, answers)
+        # subtle: only now, when the writer's blocks are gone, is there room for a fold's cells
+        training = material.summary.without(fold.held_out)
+        answers |= baseline_answers(training, fold.held_out, truth.columns)
+        panels = draw_fold_panels(material, training, fold)
+        told = FoldAnswers(panels, centroids.perturbed_centroid, answers)
         scores = score(told, truth)
         if fold.repeat == 0:
             first, _ = written_answer(Path(directory, "0"), fold.held_out, genes)

@@ -94,8 +94,8 @@ def _write_frame(
     """
     names = np.repeat(np.asarray(perturbations, dtype=str), shape[0] // len(perturbations))
     obs = pd.DataFrame(
-        {"gene": pd.Categorical(names, categories=sorted(perturbations))},
-        index=[str(row) for row in range(len(names))],
+        {"gene": pd.Categorical(names, pd.Index(sorted(perturbations), dtype=object))},
+        index=pd.Index([str(row) for row in range(len(names))], dtype=object),
     )
     var = pd.DataFrame(index=pd.Index(list(genes), dtype=object))
     with h5py.File(path.name, "w", driver="core", backing_store=False) as in_memory:

@@ -10,7 +10,6 @@ LEFT_OUT = (
     ".git",
     ".venv",
     "tests",
-    "report",
     "prediction",
     "local_run",
     "__pycache__",
