@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint pictures clean
 
 demo: $(VENV)/.installed
 	$(RUN) local_test.py --data data/demo
@@ -18,6 +18,9 @@ lint: $(VENV)/.installed-dev
 	$(RUN) -m mypy
 	$(RUN) -m vulture
 	$(RUN) -m deptry .
+
+pictures: $(VENV)/.installed
+	$(RUN) -m tools.pictures
 
 $(VENV)/.installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -16,7 +16,6 @@ another signal 128 and its number.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,17 @@ from evaluation.crossval.contenders import given_contenders
 from evaluation.crossval.fast import Settings
 from evaluation.crossval.workers import Workers
 from evaluation.local import run as local_run
+from evaluation.local.places import choose_data, choose_places, claimed, prepare
 from evaluation.local.truth import read_local_truth
 from evaluation.preflight.findings import describe_findings, has_fault
 from evaluation.preflight.run import preflight
+from evaluation.report.page import PAGE
 from evaluation.scoring.panels import PANEL_KINDS
+from evaluation.tables import write_json
 from evaluation.whole import run as whole_run
 from evaluation.whole.submission import find_submission
 from perturbation.competition import CELLS_PER_PERTURBATION as FEWEST
+from perturbation.files import check_writable
 
 SUBMISSION = Path(__file__).resolve().parent
 
@@ -84,13 +87,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"--{given[0]} does not go with --whole, which runs what would be pushed")
     if args.preflight and args != parser.parse_args(["--preflight"]):
         parser.error("--preflight goes with no other option")
-    for name, path in (("--report", args.report), ("--out", args.out)):
-        if path and path.exists() and not path.is_dir():
-            parser.error(f"{name} {path} is no directory")
-    if args.json and args.json.is_dir():
-        parser.error(f"--json {args.json} is a directory; expected a file")
-    if args.json and not args.json.resolve().parent.is_dir():
-        parser.error(f"--json {args.json}: there is no directory {args.json.resolve().parent}")
     return args
 
 
@@ -104,16 +100,20 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
     """Test against the organisers' local ground truth; return the exit status."""
     scorer = local_run.choose_scorer(args.scorer)
     out = args.out if args.score_only in (None, True) else args.score_only
-    places = local_run.choose_places(SUBMISSION, data, args.model, out)
+    places = choose_places(SUBMISSION, data, args.model, out)
     truth = read_local_truth(places.data)
-    stages = (
-        {} if args.score_only else local_run.run_stages(places, truth, skip_train=args.skip_train)
-    )
     panel = (args.panel, args.panel_genes, args.panel_draws)
     panels = local_run.local_panels(places.data, truth, *panel)
-    run = local_run.check_and_score(places, truth, stages, panels, scorer)
+    if not args.score_only:
+        prepare(places, trains=not args.skip_train)
+    with claimed(places):
+        stages = {}
+        if not args.score_only:
+            stages = local_run.run_stages(places, truth, skip_train=args.skip_train)
+        run = local_run.check_and_score(places, truth, stages, panels, scorer)
     print(local_run.describe(run))
-    _write_json(args.json, local_run.as_json(run))
+    if args.json:
+        write_json(args.json, local_run.as_json(run))
     return 1 if run.faults else 0
 
 
@@ -122,7 +122,8 @@ def cross_validate(args: argparse.Namespace, data: Path) -> int:
     finished = _black_boxes(args, data) if args.whole else _fast(args, data)
     print(cross_validation_run.describe_notes(finished), "", sep="\n")
     print(comparison.describe(finished.comparisons))
-    _write_json(args.json, cross_validation_run.as_json(finished))
+    if args.json:
+        write_json(args.json, cross_validation_run.as_json(finished))
     if args.report:
         print("Report:", cross_validation_run.report(finished, args.report))
     return 0
@@ -148,11 +149,6 @@ def _black_boxes(args: argparse.Namespace, data: Path) -> cross_validation_run.F
     return whole_run.run(data, judged, settings, args.cells_per_perturbation)
 
 
-def _write_json(path: Path | None, values: dict[str, object]) -> None:
-    if path:
-        path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run, and say in one sentence what is wrong with the input."""
     args = parse(arguments)
@@ -165,7 +161,10 @@ def run(args: argparse.Namespace) -> int:
         findings = preflight(SUBMISSION)
         print(describe_findings(findings))
         return 1 if has_fault(findings) else 0
-    data, which = local_run.choose_data(SUBMISSION, args.data)
+    for file in (args.json, args.report and args.report / PAGE):
+        if file:
+            check_writable(file)
+    data, which = choose_data(SUBMISSION, args.data)
     print(which)
     return cross_validate(args, data) if args.cv else run_submission(args, data)
 

@@ -17,7 +17,6 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 import main
 from benchmarks.ways_not_taken import other_answers
@@ -37,26 +36,38 @@ RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 FEWEST_CELLS = 50
 
 
+def read_cells(screen: Path) -> tuple[np.ndarray, np.ndarray, pd.Index]:
+    """Counts (n, n_genes), or what is in proportion to them, labels (n,) and genes.
+
+    Cells of knock-outs with few cells are left out.
+    """
+    cells = ad.read_h5ad(screen)
+    x = cells.to_df().to_numpy()
+    is_counts = np.array_equal(x[:100], np.round(x[:100]))
+    labels = cells.obs["gene"].astype(str)
+    kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS
+    return (
+        (x if is_counts else np.expm1(x))[kept],
+        labels[kept].to_numpy(dtype=object),
+        cells.var_names.astype(str),
+    )
+
+
 def make_folds(screen: Path, out: Path, n_folds: int, rng: np.random.Generator) -> list[Path]:
     """Write one competition a fold; every knock-out of enough cells is held out once.
 
     Cells are shuffled, so that the order of the screen's file plays no part.
     """
-    cells = ad.read_h5ad(screen)
-    x = cells.X.toarray() if sparse.issparse(cells.X) else np.asarray(cells.X)
-    is_counts = np.array_equal(x[:100], np.round(x[:100]))
-    labels = cells.obs["gene"].astype(str)
-    kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS
-    rows = rng.permutation(np.flatnonzero(kept))
-    counts = (x if is_counts else np.expm1(x))[rows]
+    counts, labels, genes = read_cells(screen)
+    rows = rng.permutation(len(counts))
+    counts, obs = counts[rows], pd.DataFrame({"gene": labels[rows]})
     x = log_per_100k(counts)
-    obs = pd.DataFrame({"gene": labels.to_numpy()[rows]})
     obs = obs.join(assign_programs(x, (obs["gene"] == CONTROL_LABEL).to_numpy()))
     knockouts = rng.permutation(sorted(set(obs["gene"]) - {CONTROL_LABEL}))
     folds = [out / f"fold{fold}" for fold in range(n_folds)]
     for number, fold in enumerate(folds):
         held_out = knockouts[number::n_folds].tolist()
-        write_competition(fold, counts, x, obs, cells.var_names, held_out, held_out, rng)
+        write_competition(fold, counts, x, obs, genes, held_out, held_out, rng)
     return folds
 
 

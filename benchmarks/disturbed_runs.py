@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -169,12 +170,15 @@ def run_in_child(
         child.kill()
         child.join()
     with suppress(ProcessLookupError):  # what a command started ends after it, and by itself
-        while os.killpg(child.pid, 0) is None:
+        while child.pid:
+            os.killpg(child.pid, 0)
             time.sleep(0.01)
     return None if hung else child.exitcode
 
 
-def _child(pipe, bench, target, weaken, note_memory_in) -> None:  # noqa: ANN001
+def _child(
+    pipe: Connection, bench: Bench, target: Path, weaken: Weaken, note_memory_in: Path | None
+) -> None:
     sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     before = psutil.Process().memory_info().vms
     sys.stdout = sys.stderr

@@ -90,7 +90,8 @@ def _start_and_send(
     go()
     time.sleep(moment)
     with suppress(ProcessLookupError):  # it has ended already
-        os.kill(child.pid, number)
+        if child.pid:
+            os.kill(child.pid, number)
 
 
 def fill_disk(bench: Bench, n: int) -> tuple[str, list[tuple[str, bool]]]:
@@ -129,7 +130,7 @@ def _limit_file_size(size: int) -> None:
 
 
 def _forget_to_need_room() -> None:
-    prediction_file.need_room = lambda *_: None
+    vars(prediction_file)["need_room"] = lambda *_: None
 
 
 def fail_writes(bench: Bench, n: int) -> tuple[str, list[tuple[str, bool]]]:
@@ -147,8 +148,7 @@ def fail_writes(bench: Bench, n: int) -> tuple[str, list[tuple[str, bool]]]:
 
 def _strace_works() -> bool:
     found = shutil.which("strace")
-    command = [found, "-o", os.devnull, "true"]
-    return bool(found) and subprocess.run(command).returncode == 0
+    return found is not None and subprocess.run([found, "-o", os.devnull, "true"]).returncode == 0
 
 
 def _inject(final: Path, number: int, child: BaseProcess, go: Callable[[], None]) -> None:

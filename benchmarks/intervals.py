@@ -164,7 +164,7 @@ def describe(intervals: pd.DataFrame) -> str:
             f"{factor:.2f}",
             f"{bias:+.4f}",
         )
-        rows.append([f"{of} of {contender}", metric, *numbers])
+        rows.append([f"{of} of {contender}", str(metric), *numbers])
     header = ["interval of the", "metric", "holds it", "mean width", "needs x width", "bias"]
     return aligned(header, rows)
 

@@ -67,7 +67,7 @@ def infer(data: str, model: str, out: str, n_genes: str, n_targets: str) -> tupl
     import main
 
     targets = (Path(data) / PERTURBATIONS_FILE).read_text(encoding="utf-8").split()
-    genes = np.random.default_rng(0).permutation(load_model(model).genes)
+    genes = np.random.default_rng(0).permutation(load_model(model).training.genes)
     prediction = Path(out) / PREDICTION_FILE
     start = time.perf_counter()
     asked = targets[: int(n_targets)], genes[: int(n_genes)].tolist()
@@ -90,7 +90,9 @@ def cross_validate(data: str, model: str) -> tuple[float, int]:
     return time.perf_counter() - start, (Path(data) / TRAINING_FILE).stat().st_size
 
 
-STEPS: dict[str, Callable] = {f.__name__: f for f in (read, train, write, infer, cross_validate)}
+STEPS: dict[str, Callable[..., tuple[float, int]]] = {
+    f.__name__: f for f in (read, train, write, infer, cross_validate)
+}
 
 
 def peak_bytes() -> int:

@@ -22,7 +22,7 @@ from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.summary import Summary
 from perturbation.model.cells import herded
 from perturbation.model.gene_features import GeneFeatures
-from perturbation.model.parts import Predictor
+from perturbation.model.parts import Cells, Predictor
 
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """In units of the mean squared length of the training effects."""
@@ -40,12 +40,13 @@ def other_answers(
     """
     kept = as_train_keeps(summary)
     asked = truth.perturbations, truth.genes
-    for name, cells in {
+    ways: dict[str, Cells] = {
         "random cells": partial(_random, rng=rng),
-        "herded control cells": _herded_controls,
+        "herded, not moved": _herded,
         "herded like the first 100 of each knock-out": lambda _: _herded_first(summary),
         "herded program by program": _by_program,
-    }.items():
+    }
+    for name, cells in ways.items():
         model = main.fit(kept, gene_features, cells=cells)
         yield "mmd", name, _answer(truth, *main.predict(model, gene_features, *asked))
     model = main.fit(kept, gene_features)
@@ -78,9 +79,9 @@ def _random(summary: Summary, rng: np.random.Generator) -> np.ndarray:
     return summary.cells[drawn].toarray()
 
 
-def _herded_controls(summary: Summary) -> np.ndarray:
-    controls = np.flatnonzero(summary.cell_labels == CONTROL_LABEL)
-    return summary.cells[herded(summary.cells, controls, CELLS_PER_PERTURBATION)].toarray()
+def _herded(summary: Summary) -> np.ndarray:
+    rows = herded(summary.cells, _perturbed(summary), CELLS_PER_PERTURBATION)
+    return summary.cells[rows].toarray()
 
 
 def _herded_first(summary: Summary) -> np.ndarray:
@@ -110,7 +111,10 @@ def _scaled(answer: Answer) -> Answer:
     first = answer.cells_of(names[0])
     mean = first.mean(axis=0, dtype=np.float64)
     units = np.where(mean > 0, first / np.where(mean > 0, mean, 1), 1)
-    return Answer(lambda name: units * answer.cells_of(name).mean(axis=0), answer.proportions)
+    return Answer(
+        lambda name: units * answer.cells_of(name).mean(axis=0, dtype=np.float64),
+        answer.proportions,
+    )
 
 
 def _median(
@@ -146,7 +150,7 @@ def _read_off(
         left_out = residuals - inverse @ residuals / np.diag(inverse)[:, None]
         guesses = _valid(median + left_out, list(true.index))
         pairs = zip(true.iterrows(), guesses.iterrows(), strict=True)
-        loss = np.mean([l1_distance(a, b) for (_, a), (_, b) in pairs])
+        loss = float(np.mean([l1_distance(a, b) for (_, a), (_, b) in pairs]))
         if loss < best:
             best, coefficients = loss, inverse @ residuals
     similarity = (predictor.predict(perturbations) - centre) @ effects.T

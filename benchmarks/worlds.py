@@ -1,4 +1,4 @@
-"""Every rung of the ladder on simulated competitions: who wins, and whether the shipped one loses.
+"""What ships, and simpler predictors, on simulated competitions: who wins, and by how much.
 
     python -m benchmarks.worlds [--competitions 20]
 
@@ -29,7 +29,6 @@ from perturbation.model.predictors import (
     ControlCentroid,
     KernelRidge,
     MeanUnitResidual,
-    NearestNeighbours,
     OwnTranscript,
 )
 from perturbation.progress import progress
@@ -47,7 +46,6 @@ RUNGS: dict[str, Callable[[], Predictor]] = {
     "control centroid": ControlCentroid,
     "control + own": lambda: OwnTranscript(ControlCentroid()),
     "mean residual + own": lambda: OwnTranscript(MeanUnitResidual()),
-    "neighbours + own": lambda: OwnTranscript(NearestNeighbours()),
     "kernel ridge + own": lambda: OwnTranscript(KernelRidge()),
     "blend, no own": Blend,
 }
@@ -88,12 +86,11 @@ def score_rungs(seed: int, null_share: float) -> dict[str, float]:
     for name, rung in RUNGS.items():
         predictor = rung().fit(measured, features)
         predicted = predictor.predict(list(fresh))
-        scores[name] = np.mean(
-            [
-                pearson_delta(true[None, panel], guess[None, panel], centre[panel])
-                for true, guess in zip(truth.to_numpy(), predicted, strict=True)
-            ]
-        )
+        each = [
+            pearson_delta(true[None, panel], guess[None, panel], centre[panel])
+            for true, guess in zip(truth.to_numpy(), predicted, strict=True)
+        ]
+        scores[name] = float(np.mean(each))
     return scores
 
 
@@ -117,13 +114,13 @@ def main(n_competitions: int) -> None:
         )
     )
     print("\nshipped minus the rung: mean, standard error, and the lowest mean at any share")
-    differences = scores[["shipped"]].to_numpy() - scores.drop(columns="shipped")
+    differences = -scores.drop(columns="shipped").sub(scores["shipped"], axis=0)
     lowest = differences.groupby(shares).mean().min()
     print(
         aligned(
             ["", "mean", "s.e.", "lowest"],
             [
-                [name, f"{d.mean():+.4f}", f"{d.sem():.4f}", f"{lowest[name]:+.4f}"]
+                [str(name), f"{d.mean():+.4f}", f"{d.sem():.4f}", f"{lowest[str(name)]:+.4f}"]
                 for name, d in differences.items()
             ],
         )

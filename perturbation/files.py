@@ -70,12 +70,6 @@ def check_writable(path: Path) -> None:
         raise InputError(_refusal(path, error)) from error
 
 
-def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all."""
-    with whole_file(target) as unfinished:
-        shutil.copyfile(source, unfinished)
-
-
 def unfinished_name(path: Path, pid: int | None = None) -> Path:
     """Return the name under which a process, by default this one, writes `path`."""
     return path.with_name(f".{path.name}.{platform.node()}-{pid or os.getpid()}.unfinished")
@@ -110,9 +104,10 @@ def _is_about(path: Path, error: OSError) -> bool:
 
 
 def _refusal(path: Path, error: OSError) -> str:
+    number = error.errno or 0
     in_a_file = isinstance(error, FileExistsError | NotADirectoryError)
-    why = "its directory is a file" if in_a_file else os.strerror(error.errno)
-    cure = CURES.get(error.errno, "Choose a directory where you may write.")
+    why = "its directory is a file" if in_a_file else os.strerror(number)
+    cure = CURES.get(number, "Choose a directory where you may write.")
     return f"{path} cannot be written ({why}). {cure}"
 
 

@@ -25,7 +25,7 @@ def write_frame(
     uns
         Arrays by name.
     """
-    strings = [name for name in obs if obs[name].dtype == object]
+    strings = [name for name in obs if not pd.api.types.is_numeric_dtype(obs[name])]
     file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
     ad.io.write_elem(file, "obs", obs.astype(dict.fromkeys(strings, "category")))
     ad.io.write_elem(file, "var", pd.DataFrame(index=genes))

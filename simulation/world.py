@@ -10,7 +10,7 @@ sets decide which modules its knock-out moves, so knock-outs of related genes re
 and ``gene_sets`` tells it as incompletely as real annotation does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,7 @@ class World:
     pool_shift: np.ndarray
     """(pools, background) mean of the background factors in each pool."""
 
-    def index_of(self, perturbations: Sequence[str]) -> np.ndarray:
+    def index_of(self, perturbations: Iterable[str]) -> np.ndarray:
         """Row of each name in the per-knock-out arrays; ``NC`` is the last, -1."""
         row = {name: i for i, name in enumerate(self.knockouts)} | {CONTROL_LABEL: -1}
         return np.array([row[name] for name in perturbations], dtype=np.intp)
@@ -163,7 +163,7 @@ def draw_cells(
 
 
 def expected_values(
-    world: World, perturbations: Sequence[str], n_cells: int, rng: np.random.Generator
+    world: World, perturbations: Sequence[str] | np.ndarray, n_cells: int, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Centroids and proportions of any of the world's knock-outs, from cells of their own.
 

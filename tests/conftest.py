@@ -81,3 +81,15 @@ def infer(model_directory, tmp_path):
         return out
 
     return call
+
+
+@pytest.fixture(scope="session")
+def all_pages(tmp_path_factory) -> dict:
+    """The pages of the demo and of a competition of full gene count: (paths, model, run) each."""
+    from tests.evaluation import pages  # here, as scanpy takes seconds to import
+
+    out = tmp_path_factory.mktemp("pages")
+    return {
+        "demo": pages.demo_pages(out / "demo"),
+        "simulated": pages.pages_of(pages.simulated(out / "data"), [], out / "simulated"),
+    }

@@ -9,24 +9,39 @@ against the mean perturbed cell.
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import main as submission
-from perturbation.answers import fitted
+from evaluation.report.weights import inner
+from perturbation.answers import fitted, predicted_centroids
+from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.names import did_you_mean
 from perturbation.errors import InputError
-from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.model.gene_features import (
+    GENE_FEATURES_FILE,
+    GeneFeatures,
+    SharedTerm,
+    load_gene_features,
+)
 from perturbation.model.parts import Predictor
-from perturbation.model.predictors import DirectionMix
-from perturbation.output.model_file import Model, load_model
+from perturbation.output.model_file import load_model
 
 TERMS_OF_A_SOURCE = 3
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+PAPER = "https://pubmed.ncbi.nlm.nih.gov/{}/"
 
 
 def explain(
-    target: str, predictor: Predictor, model: Model, gene_features: GeneFeatures, top: int
+    target: str,
+    centroid: np.ndarray,
+    predictor: Predictor,
+    training: TrainingCentroids,
+    gene_features: GeneFeatures,
+    top: int,
 ) -> str:
     """Explain one target.
 
@@ -34,78 +49,91 @@ def explain(
     ----------
     target
         The gene to knock out.
+    centroid
+        (n_genes,) predicted for it, log2(1 + counts per 100,000).
     predictor
-        The shipped predictor, fitted.
-    model
+        What predicted it, fitted.
+    training
         What it was fitted to.
     gene_features
         The knowledge it uses.
     top
         How many knock-outs, and genes each way, to list.
     """
-    training = model.training
-    centre = training.perturbed_centroid
-    delta = predictor.predict([target])[0] - centre
-    moved = np.argsort(delta)
-    if target in training.perturbation_centroids.index:
-        basis = [f"  {target} was measured in training: its own mean profile is used."]
-    else:
-        basis = _basis(target, predictor, gene_features, top)
+    delta = pd.Series(centroid - training.perturbed_centroid, index=training.genes)
+    control = pd.Series(training.control_centroid, index=training.genes)
+    own = "not among the measured genes"
+    if target in control.index:
+        predicted = centroid[control.index.get_loc(target)]
+        own = f"{control[target]:.2f} in control cells, predicted {predicted:.2f}"
     return "\n".join(
         [
             target,
-            *basis,
-            f"  genes predicted to rise most: {_genes(training.genes, delta, moved[::-1][:top])}",
-            f"  genes predicted to fall most: {_genes(training.genes, delta, moved[:top])}",
-            f"  its own transcript: {_own(target, predictor, model)}",
+            *_basis(target, predictor, training, gene_features, top),
+            f"  genes predicted to rise most: {_genes(delta.nlargest(top))}",
+            f"  genes predicted to fall most: {_genes(delta.nsmallest(top))}",
+            f"  its own transcript: {own}",
         ]
     )
 
 
-def _basis(target: str, predictor: Predictor, gene_features: GeneFeatures, top: int) -> list[str]:
+def _basis(
+    target: str,
+    predictor: Predictor,
+    training: TrainingCentroids,
+    gene_features: GeneFeatures,
+    top: int,
+) -> list[str]:
     """Lines about the training knock-outs with the largest weights."""
-    rung = getattr(predictor, "rung", predictor)
-    if not isinstance(rung, DirectionMix):
+    knockouts, rung = training.perturbation_centroids.index, inner(predictor)
+    if target in knockouts:
+        return [f"  {target} was measured in training: its own mean profile is used."]
+    if (coefficients_of := getattr(rung, "coefficients", None)) is None:
         return [f"  {type(rung).__name__} is no mix of training knock-outs: no weights to show."]
-    coefficients = rung.coefficients([target])[0]
-    known = [name for name in gene_features.sources if gene_features.known(name, [target])[0]]
-    if not known:
+    if not any(gene_features.known(name, [target])[0] for name in gene_features.sources):
         return ["  Nothing is known about it: it gets the answer that fits all knock-outs."]
-    total = np.abs(coefficients).sum()
+    coefficients = coefficients_of([target])[0]
+    total = np.abs(coefficients).sum() or 1.0
+    of_control = coefficients[len(knockouts) :].sum()
     lines = [
-        f"  weight of the way back to the control cells: {coefficients[-1] / total:.0%}",
+        f"  weight of the way back to the control cells: {of_control / total:.0%}",
         "  training knock-outs with the largest weights:",
     ]
-    for number in np.argsort(-np.abs(coefficients[:-1]))[:top]:
-        knockout = rung.effects.perturbations[number]
-        lines.append(f"    {knockout:12} {coefficients[number] / total:+.1%}")
-        lines += _shared(target, knockout, gene_features)
+    for number in np.argsort(-np.abs(coefficients[: len(knockouts)]))[:top]:
+        lines.append(f"    {knockouts[number]:12} {coefficients[number] / total:+.1%}")
+        lines += shared_terms(target, knockouts[number], gene_features)
     return lines
 
 
-def _shared(target: str, knockout: str, gene_features: GeneFeatures) -> list[str]:
+def shared_terms(target: str, knockout: str, gene_features: GeneFeatures) -> list[str]:
     """One line for each source with shared terms, the most telling terms first."""
     lines = []
     for name in gene_features.sources:
         terms = gene_features.shared_terms(name, target, knockout, TERMS_OF_A_SOURCE)
         if terms:
-            words = [f"{term.name} ({term.term})" if term.name else term.term for term in terms]
-            lines.append(f"      {name}: {'; '.join(words)}")
+            lines.append(f"      {name}: {'; '.join(_term(name, term) for term in terms)}")
     return lines
 
 
-def _genes(genes: np.ndarray, delta: np.ndarray, rows: np.ndarray) -> str:
-    return ", ".join(f"{genes[row]} {delta[row]:+.2f}" for row in rows)
+def _term(source: str, term: SharedTerm) -> str:
+    """Name a term; of a paper, whose title nobody stored, give the address."""
+    if source == "PubMed":
+        return PAPER.format(term.term)
+    return f"{term.name} ({term.term})" if term.name else term.term
 
 
-def _own(target: str, predictor: Predictor, model: Model) -> str:
-    if target not in model.training.genes:
-        return "not among the measured genes"
-    column = model.columns_of([target])[0]
-    predicted = predictor.predict([target])[0, column]
-    return (
-        f"{model.training.control_centroid[column]:.2f} in control cells, predicted {predicted:.2f}"
-    )
+def _genes(delta: pd.Series) -> str:
+    return ", ".join(f"{gene} {value:+.2f}" for gene, value in delta.items())
+
+
+def check_target(target: str, training: TrainingCentroids, gene_features: GeneFeatures) -> None:
+    """Raise InputError where no gene of this name is measured, knocked out or known."""
+    known = {*training.genes, *training.perturbation_centroids.index, *gene_features.row_of}
+    if target not in known:
+        raise InputError(
+            f"{target} is no gene that is measured, knocked out in training or known to "
+            f"{GENE_FEATURES_FILE}.{did_you_mean(target, known)}"
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -116,19 +144,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("targets", nargs="+", metavar="GENE")
     parser.add_argument("--model", type=Path, default=RESOURCES, help="default: resources/")
     parser.add_argument("--top", type=int, default=5, help="default: 5")
-    options = parser.parse_args(arguments)
-    if not options.model.is_dir():
-        parser.error(f"--model {options.model} is no directory")
+    return run_command(_explain_all, parser.parse_args(arguments))
+
+
+def _explain_all(options: argparse.Namespace) -> None:
+    training = load_model(options.model).training
+    gene_features = load_gene_features(options.model / GENE_FEATURES_FILE)
+    for target in options.targets:
+        check_target(target, training, gene_features)
+    predictor = fitted(submission.shipped_predictor(), training, gene_features)
+    centroids = predicted_centroids(predictor, options.targets, len(training.genes))
+    print("Unit: log2(1 + counts per 100,000); with + or -, against the mean perturbed cell.\n")
+    for target, centroid in zip(options.targets, centroids, strict=True):
+        text = explain(target, centroid, predictor, training, gene_features, options.top)
+        print(text, end="\n\n")
+
+
+def run_command(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+    """Run a command; say in one sentence what is wrong with the input, with status 2."""
     try:
-        model = load_model(options.model)
-        gene_features = load_gene_features(options.model / GENE_FEATURES_FILE)
+        command(options)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    predictor = fitted(submission.shipped_predictor(), model.training, gene_features)
-    print("Unit: log2(1 + counts per 100,000); with + or -, against the mean perturbed cell.\n")
-    for target in options.targets:
-        print(explain(target, predictor, model, gene_features, options.top), end="\n\n")
     return 0
 
 

@@ -35,7 +35,7 @@ class BilinearRegression:
         self.mean = y.mean(axis=1)
         left, lengths, _ = np.linalg.svd(y - y.mean(axis=0), full_matrices=False)
         self.gene_scores = (left * lengths)[:, :N_COMPONENTS]
-        own, measured = self._own_scores(centroids.index)
+        own, measured = self._own_scores(list(centroids.index))
         effects = (y - self.mean[:, None])[:, measured]
         of_genes = _ridge_solve(self.gene_scores, self.gene_scores.T @ effects)
         self.weights = _ridge_solve(own[measured], own[measured].T @ of_genes.T).T

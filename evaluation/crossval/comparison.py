@@ -92,6 +92,8 @@ class Comparison:
     def sentence(self) -> str:
         """Say whether the difference is real."""
         what = TITLES[self.metric]
+        if self.difference is None:
+            return ""
         if self.verdict == "same":
             return f"{what}: {self.contender} scores exactly what {self.reference} does."
         size = f"{self.difference.mean:+.4f}, 95 percent interval {_span(self.difference)}"
@@ -107,7 +109,7 @@ class Comparison:
 def by_perturbation(scores: pd.DataFrame) -> pd.DataFrame:
     """Average repeats and panel draws: index perturbation, columns (metric, contender)."""
     means = scores.groupby(["perturbation", "contender"], observed=True)[list(METRICS)].mean()
-    return means.unstack("contender")
+    return pd.DataFrame(means.unstack("contender"))
 
 
 def compare(scores: pd.DataFrame, n_baselines: int = 0) -> list[Comparison]:

@@ -177,6 +177,7 @@ def score(answers: FoldAnswers, truth: Truth) -> pd.DataFrame:
             of_all["l1"] = l1_distance(truth.proportions.loc[name], shares)
             first_cells = truth.cells_of(name)
             mean = truth.centroids.loc[[name]].to_numpy()
+            not_own = truth.centroids.columns != name
             for draw, panel in enumerate(panels):
                 here, at = predicted[:, panel], centre[panel]
                 rows.append(
@@ -184,8 +185,21 @@ def score(answers: FoldAnswers, truth: Truth) -> pd.DataFrame:
                         **of_all,
                         "draw": draw,
                         "pearson_delta": pearson_delta(mean[:, panel], here, at),
+                        **_looked_at(mean[:, panel], here, at, not_own[panel]),
                         "mmd": mmd(first_cells[:, panel], here),
                         "has_direction": has_direction(here, at),
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def _looked_at(
+    truth: np.ndarray, rows: np.ndarray, centre: np.ndarray, not_own: np.ndarray
+) -> dict[str, float]:
+    """What the report shows and no board scores: lengths, and the score without the own gene."""
+    without = pearson_delta(truth[:, not_own], rows[:, not_own], centre[not_own])
+    return {
+        "pearson_without_own": without,
+        "true_length": float(np.linalg.norm(truth[0] - centre)),
+        "predicted_length": float(np.linalg.norm(rows.mean(axis=0, dtype=np.float64) - centre)),
+    }

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
+import main
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare
 from evaluation.crossval.contenders import BASELINES
 from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
 from evaluation.crossval.small_cut import check_small_cut
 from evaluation.crossval.workers import Workers
+from evaluation.report.crossval import Report, write_report
 from evaluation.report.examples import Example, best_median_worst, example
-from evaluation.report.page import Report, write_report
+from evaluation.report.weights import learnt_weights
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
+from perturbation.answers import fitted
 from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
@@ -112,29 +115,29 @@ def describe_notes(finished: Finished) -> str:
 
 
 def report(finished: Finished, directory: Path) -> Path:
-    """Write the page; draws the last predictor given, else the control, beside the shipped one."""
+    """Write the page about it and return its path."""
     material = finished.material
-    given = material.settings.contenders[1 + len(BASELINES) :]
-    return write_report(
-        Report(
-            finished.scores,
-            finished.comparisons,
-            (given[-1] if given else BASELINES[0]).name,
-            best_median_worst(finished.scores, finished.look),
-            material.truth.proportions,
-            finished.words,
-        ),
-        directory,
+    training, weights = material.summary.training, {}
+    control = pd.Series(training.control_centroid, index=training.genes)
+    knockouts = material.truth.proportions.assign(
+        cells=training.n_cells, expression=control.reindex(training.n_cells.index)
     )
+    if (gene_features := material.gene_features.get("")) is not None:
+        predictor = fitted(main.shipped_predictor(), training, gene_features)
+        weights = learnt_weights(predictor, gene_features)
+    examples = best_median_worst(finished.scores, finished.look)
+    told = (finished.scores, finished.comparisons, knockouts, finished.words, examples, weights)
+    return write_report(Report(*told), directory)
 
 
 def as_json(finished: Finished) -> dict[str, object]:
     """Return every number, under keys that stay."""
     means = by_perturbation(finished.scores)
+    tables = {metric: pd.DataFrame(means[metric]) for metric in METRICS}
     return {
         "settings": asdict(finished.material.settings),
         "notes": finished.words,
         "comparisons": [asdict(c) | {"verdict": c.verdict} for c in finished.comparisons],
-        "perturbations": {metric: means[metric].to_dict(orient="index") for metric in METRICS},
+        "perturbations": {name: table.to_dict(orient="index") for name, table in tables.items()},
         "rows": finished.scores.astype({"contender": str}).to_dict(orient="records"),
     }

@@ -89,7 +89,7 @@ def _write_cut(summary: Summary, data: Path) -> tuple[list[str], list[str]]:
     genes = summary.training.genes[columns]
     obs = summary.cell_programs.iloc[rows].reset_index(drop=True)
     obs.index = obs.index.astype(str)
-    obs.insert(0, "gene", pd.Categorical(summary.cell_labels[rows]))
+    obs["gene"] = pd.Categorical(summary.cell_labels[rows])
     cells = ad.AnnData(summary.cells[rows][:, columns].astype(np.float64), obs=obs)
     cells.var_names = genes
     cells.write_h5ad(data / TRAINING_FILE)

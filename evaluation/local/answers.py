@@ -79,6 +79,6 @@ def _score_one(
         for panel in panels
     ]
     pearson, mmds, directed = zip(*scores, strict=True)
-    proportions = truth.proportions.loc[perturbation], answer.proportions.loc[perturbation]
-    values = (float(np.mean(pearson)), float(np.mean(mmds)), l1_distance(*proportions))
+    shares = [table.T[perturbation] for table in (truth.proportions, answer.proportions)]
+    values = (float(np.mean(pearson)), float(np.mean(mmds)), l1_distance(*shares))
     return dict(zip(METRICS, values, strict=True)) | {"has_direction": all(directed)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -12,43 +11,21 @@ import numpy as np
 import pandas as pd
 
 from evaluation.local.answers import Answer, constant_answer, score_answer, written_answer
+from evaluation.local.places import Places, check_model, put_resources
 from evaluation.local.stages import Cost, infer_values, run_stage
-from evaluation.local.trained_on import was_trained_on
 from evaluation.local.truth import LocalTruth
 from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels, draw_panels, sample_training_cells
 from evaluation.scoring.platform import load_platform_scorer, score_by_platform
 from evaluation.tables import aligned
-from perturbation.competition import PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE, TRAINING_FILE
-from perturbation.errors import InputError
-from perturbation.output.model_file import MODEL_FILE, load_model
+from perturbation.competition import PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE
+from perturbation.data.names import listed
 
 PANEL_SEED = 0
-LOCAL_RUN = Path("data", "local_run")
-"""Where the demo is trained and predicted: neither committed nor pushed."""
-
 Panels = tuple[list[np.ndarray], str]
 """Panels, and words that describe them."""
 Scorer = Callable[[LocalTruth, Answer, list[np.ndarray]], pd.DataFrame]
-
-
-@dataclass(frozen=True)
-class Places:
-    """Directories of a run.
-
-    Attributes
-    ----------
-    submission
-        Holds main.py and `Method description.md`.
-    data, model, prediction
-        Read, written by train(), written by infer().
-    """
-
-    submission: Path
-    data: Path
-    model: Path
-    prediction: Path
 
 
 @dataclass(frozen=True)
@@ -64,44 +41,12 @@ class LocalRun:
     scores: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
-def choose_data(submission: Path, given: Path | None) -> tuple[Path, str]:
-    """Return the data directory, and a sentence that says which it is and why."""
-    if given is not None:
-        if not given.is_dir():
-            raise InputError(f"--data {given} is no directory; expected one with {TRAINING_FILE}.")
-        return given, f"Data: {given}, as asked."
-    own, demo = submission / "data", submission / "data" / "demo"
-    if (own / TRAINING_FILE).is_file():
-        return own, f"Data: {own}, the competition's files."
-    if (demo / TRAINING_FILE).is_file():
-        return demo, f"Data: {demo}, the embedded demo; {own} does not hold {TRAINING_FILE}."
-    raise InputError(f"Neither {own} nor {demo} holds {TRAINING_FILE}. Run `crunch download`.")
-
-
-def choose_places(
-    submission: Path, data: Path, model: Path | None, prediction: Path | None
-) -> Places:
-    """Keep what stands in resources/ and prediction/ for the competition's own data.
-
-    Anything else, such as the demo, is trained and predicted under data/local_run/, which is
-    neither committed nor pushed.
-    """
-    is_own = data.resolve() == (submission / "data").resolve()
-    home = submission if is_own else submission / LOCAL_RUN
-    return Places(
-        submission,
-        data.resolve(),
-        (model or home / "resources").resolve(),
-        (prediction or home / "prediction").resolve(),
-    )
-
-
 def run_stages(places: Places, truth: LocalTruth, *, skip_train: bool) -> dict[str, Cost]:
     """Train unless it is to be skipped, then infer the local ground truth's perturbations."""
     costs = {}
     if skip_train:
-        _check_model(places)
-    _put_resources(places)
+        check_model(places)
+    put_resources(places)
     if not skip_train:
         values = {
             "data_directory_path": str(places.data),
@@ -115,45 +60,6 @@ def run_stages(places: Places, truth: LocalTruth, *, skip_train: bool) -> dict[s
     values = infer_values(places.data, places.model, places.prediction, *asked)
     costs["infer"] = run_stage(places.submission, "infer", values)
     return costs
-
-
-def _check_model(places: Places) -> None:
-    """Refuse a model of other data, which may know what is held out here."""
-    if not places.model.is_dir():
-        raise InputError(
-            f"{places.model} is no directory. Give --model the one that holds {MODEL_FILE}, or run "
-            "without --skip-train."
-        )
-    if (places.model / MODEL_FILE).is_file():
-        model = load_model(places.model)
-        if not was_trained_on(model, places.data):
-            raise InputError(
-                f"{places.model / MODEL_FILE} was trained on {model.training.description}, other "
-                f"data than {places.data}. Run without --skip-train."
-            )
-
-
-def _put_resources(places: Places) -> None:
-    """Copy what stands in resources/ beside the model, such as gene features, to another place.
-
-    What a directory of the user's already holds stays.
-    """
-    home = (places.submission / "resources").resolve()
-    places.model.mkdir(parents=True, exist_ok=True)
-    if places.model == home:
-        return
-    if places.model == (places.submission / LOCAL_RUN / "resources").resolve():
-        for file in _resources(places.model):
-            file.unlink()
-    for file in _resources(home):
-        if not (places.model / file.name).exists():
-            shutil.copy(file, places.model)
-
-
-def _resources(directory: Path) -> list[Path]:
-    """Every file of a model directory but the model itself."""
-    files = directory.iterdir() if directory.is_dir() else ()
-    return [file for file in files if file.is_file() and file.name != MODEL_FILE]
 
 
 def local_panels(data: Path, truth: LocalTruth, kind: str, n_genes: int, n_draws: int) -> Panels:
@@ -202,15 +108,19 @@ def check_and_score(
         "control centroid": constant_answer(truth),
     }
     run.scores.update({name: scorer[0](truth, a, panels[0]) for name, a in answers.items()})
-    run.warnings.extend(_undirected(run.scores["your prediction"]))
+    run.warnings.extend(_odd_scores(run.scores["your prediction"]))
     return run
 
 
-def _undirected(scores: pd.DataFrame) -> list[str]:
-    names = scores.index[~scores["has_direction"]]
-    if not len(names):
-        return []
-    return [f"Pearson delta of {', '.join(names)} is 0 by definition: {NO_CORRELATION}."]
+def _odd_scores(scores: pd.DataFrame) -> list[str]:
+    """Name the knock-outs that hide in a mean or spoil it."""
+    zero = listed(scores.index[~scores["has_direction"]])
+    spoilt = listed(scores.index[scores[list(METRICS)].isna().any(axis=1)])
+    return [
+        *[f"Pearson delta of {zero} is 0 by definition: {NO_CORRELATION}."] * bool(zero),
+        *[f"Scores of {spoilt} are NaN, so their means are: the prediction holds NaN."]
+        * bool(spoilt),
+    ]
 
 
 def describe(run: LocalRun) -> str:
@@ -245,7 +155,14 @@ def _score_table(run: LocalRun) -> str:
 
 
 def _cells(scores: pd.DataFrame) -> list[str]:
-    return [f"{scores[m].mean():.4f} ± {scores[m].sem():.4f}" for m in METRICS]
+    mean, error = _mean_and_error(scores)
+    return [f"{mean[m]:.4f} ± {error[m]:.4f}" for m in METRICS]
+
+
+def _mean_and_error(scores: pd.DataFrame) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean and standard error of each metric; NaN where one of its scores is."""
+    values = scores[list(METRICS)]
+    return values.mean(skipna=False).to_dict(), values.sem(skipna=False).to_dict()
 
 
 def as_json(run: LocalRun) -> dict[str, object]:
@@ -259,8 +176,7 @@ def as_json(run: LocalRun) -> dict[str, object]:
         "scorer": run.scorer,
         "scores": {
             name.replace(" ", "_"): {
-                "mean": {m: float(scores[m].mean()) for m in METRICS},
-                "standard_error": {m: float(scores[m].sem()) for m in METRICS},
+                **dict(zip(("mean", "standard_error"), _mean_and_error(scores), strict=True)),
                 "perturbations": scores.to_dict(orient="index"),
             }
             for name, scores in run.scores.items()

@@ -73,12 +73,12 @@ def read_local_truth(data: Path) -> LocalTruth:
         )
     for _ in file.blocks():  # values are checked now, not after minutes of training
         pass
-    centroids = [read_uns(file, f"{kind}_centroid_train") for kind in ("control", "perturbed")]
     return LocalTruth(
         list(proportions.index),
         genes,
         lambda perturbation: file.cells_of(perturbation, columns),
-        *[centroid[columns] for centroid in centroids],
+        read_uns(file, "control_centroid_train")[columns],
+        read_uns(file, "perturbed_centroid_train")[columns],
         proportions,
         read_proportions(data / PROPORTIONS_FILE),
     )

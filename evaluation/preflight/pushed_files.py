@@ -67,10 +67,13 @@ def push_findings(
     code, model
         See `pushed_files`.
     """
-    names = {file.relative_to(submission).as_posix() for file in needed} - code.keys()
+    unsent = {file.relative_to(submission).as_posix() for file in needed} - code.keys()
     kept = submission / MODEL_DIRECTORY
     there = {file.relative_to(kept).as_posix() for file in kept.rglob("*") if file.is_file()}
-    for name in [*sorted(names), *(f"{MODEL_DIRECTORY}/{n}" for n in sorted(there - model.keys()))]:
+    for name in [
+        *sorted(unsent),
+        *(f"{MODEL_DIRECTORY}/{n}" for n in sorted(there - model.keys())),
+    ]:
         yield Finding(
             FAULT,
             f"{name} would not be sent: a line of a .gitignore names it. Take the line away; "

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from evaluation.local.places import was_trained_on
 from evaluation.local.stages import Cost, infer_values, run_stage
-from evaluation.local.trained_on import was_trained_on
 from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding, has_fault
 from evaluation.preflight.imports import follow_imports
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, push_findings, pushed_files
@@ -137,7 +137,8 @@ def trial_findings(submission: Path) -> Iterator[Finding]:
         faults = check_prediction(prediction, new, genes)
         faults += [] if faults else unusable_values(prediction)
     if faults:
-        yield from (Finding(FAULT, f"infer() of {len(new)} targets: {fault}") for fault in faults)
+        told = (fault.replace(f"{directory}/", "") for fault in faults)  # it is gone by now
+        yield from (Finding(FAULT, f"infer() of {len(new)} targets: {fault}") for fault in told)
         return
     took = f"{cost.seconds:.1f} s, {cost.peak_memory_bytes / GIGABYTE:.2f} GB of memory"
     yield Finding(FINE, f"infer() of {len(new)} targets is valid; it took {took}.")

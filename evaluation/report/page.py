@@ -1,227 +1,110 @@
-"""One self-contained HTML page about a cross-validation."""
+"""One self-contained HTML page: sections, tables one can sort and search, nothing loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from html import escape
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from evaluation.crossval.comparison import TITLES, Comparison, by_perturbation
-from evaluation.report.examples import Example
-from evaluation.report.svg import Points, dumbbells, scatter
-from evaluation.scoring.metrics import METRICS
-from perturbation.competition import PROGRAM_FLAGS
+from perturbation.files import whole_file
 
 PAGE = "index.html"
-ROWS_PER_CHART = 40
-STYLE = Path(__file__).with_name("report.css")
+MANY = 5
+HERE = Path(__file__).parent
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""The browser itself refuses to load anything from elsewhere."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What the page shows.
+def write_page(
+    directory: Path, title: str, intro: str, sections: Mapping[str, str | list[str]]
+) -> Path:
+    """Write index.html, whole or not at all, and return its path.
 
-    Attributes
+    Parameters
     ----------
-    scores
-        From `evaluation.crossval.fast.cross_validate`.
-    comparisons
-        From `evaluation.crossval.comparison.compare`.
-    rival
-        The contender drawn beside the shipped predictor.
-    examples
-        Best, median and worst knock-out of the shipped predictor.
-    proportions
-        (n_perturbations, 4) observed.
-    settings
-        What was run, as words.
+    directory
+        Made if it is missing.
+    title, intro
+        Text.
+    sections
+        From a heading to HTML, or to pieces of HTML that stand side by side where there is room.
     """
-
-    scores: pd.DataFrame
-    comparisons: list[Comparison]
-    rival: str
-    examples: Mapping[str, Example]
-    proportions: pd.DataFrame
-    settings: Mapping[str, str]
-
-
-def write_report(report: Report, directory: Path) -> Path:
-    """Write the page and return its path."""
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / PAGE
-    path.write_text(render(report), encoding="utf-8")
+    with whole_file(path) as unfinished:
+        unfinished.write_text(render(title, intro, sections), encoding="utf-8")
     return path
 
 
-def render(report: Report) -> str:
-    """Return the page."""
-    sections = [
-        ("Scores", _score_section(report.comparisons)),
-        ("Every knock-out", _perturbation_section(report)),
-        ("Predicted and observed effect", _effect_section(report.examples)),
-        ("Predicted and true cells", _cell_section(report.examples)),
-        ("Program proportions", _proportion_section(report)),
-        ("Settings", _settings_list(report.settings)),
-    ]
-    body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections)
+def render(title: str, intro: str, sections: Mapping[str, str | list[str]]) -> str:
+    """Return the page of `write_page`."""
+    links = "".join(f'<a href="#s{i}">{escape(name)}</a> ' for i, name in enumerate(sections))
+    body = "".join(
+        f'<section id="s{i}"><h2>{escape(name)}</h2>{_side_by_side(content)}</section>'
+        for i, (name, content) in enumerate(sections.items())
+    )
+    style, script = ((HERE / name).read_text("utf-8") for name in ("page.css", "page.js"))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Cross-validation</title><style>{STYLE.read_text()}</style></head><body>"
-        "<h1>Cross-validation on held-out knock-outs</h1>"
-        f'<p class="muted">{escape(report.settings["Data"])}</p>{body}</body></html>\n'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{style}</style>'
+        f"</head><body><h1>{escape(title)}</h1>{paragraph(intro)}<nav>{links}</nav>{body}"
+        f"<script>{script}</script></body></html>\n"
     )
 
 
-def _score_section(comparisons: Sequence[Comparison]) -> str:
-    tables = "".join(
-        _score_table([c for c in comparisons if c.metric == metric], metric) for metric in METRICS
-    )
-    verdicts = "".join(f"<li>{escape(c.sentence)}</li>" for c in comparisons if c.difference)
-    return f"{tables}<ul>{verdicts}</ul>"
+def _side_by_side(content: str | list[str]) -> str:
+    return content if isinstance(content, str) else f'<div class="charts">{"".join(content)}</div>'
 
 
-def _score_table(comparisons: Sequence[Comparison], metric: str) -> str:
-    minus = f"minus {comparisons[0].reference}"
-    header = ("", "mean", "s.e.", "95% interval", minus, "95% interval", "")
-    rows = []
-    for c in comparisons:
-        cells = [c.contender, f"{c.score.mean:.4f}", f"{c.score.standard_error:.4f}"]
-        cells.append(f"{c.score.low:.4f} to {c.score.high:.4f}")
-        if c.difference:
-            span = f"{c.difference.low:+.4f} to {c.difference.high:+.4f}"
-            cells += [f"{c.difference.mean:+.4f}", span, c.verdict]
-        rows.append(cells + [""] * (len(header) - len(cells)))
-    return _table(f"{TITLES[metric]}, {METRICS[metric]} is better", header, rows)
+def paragraph(text: str) -> str:
+    """Text as a paragraph."""
+    return f"<p>{escape(text)}</p>"
 
 
-def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    table = f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
-    return f'<div class="wide">{table}</div>'
+def bullets(sentences: Collection[str]) -> str:
+    """Sentences as a list, in columns where they are many and there is room."""
+    kind = ' class="many"' if len(sentences) > MANY else ""
+    return f"<ul{kind}>{''.join(f'<li>{escape(words)}</li>' for words in sentences)}</ul>"
 
 
-def _legend(first: str, second: str) -> str:
-    return (
-        f'<p><span class="key a"></span>{escape(first)}'
-        f'<span class="key b"></span>{escape(second)}</p>'
-    )
-
-
-def _perturbation_section(report: Report) -> str:
-    """Draw all metrics in one order, the shipped predictor's best knock-outs on top."""
-    means = by_perturbation(report.scores)
-    shipped = means["pearson_delta"].columns[0]
-    order = means["pearson_delta"][shipped].sort_values(ascending=False).index
-    charts = []
-    for names in np.array_split(order.to_numpy(), -(-len(order) // ROWS_PER_CHART)):
-        charts += [_dumbbells(means[metric], names, metric, report.rival) for metric in METRICS]
-    intro = "<p>Mean over repeats and panels; sorted by the Pearson delta of the shipped predictor."
-    return f'{intro}</p>{_legend(shipped, report.rival)}<div class="charts">{"".join(charts)}</div>'
-
-
-def _dumbbells(means: pd.DataFrame, names: np.ndarray, metric: str, rival: str) -> str:
-    first, second = means.iloc[:, 0], means[rival]
-    chart = dumbbells(
-        names,
-        first[names].to_numpy(),
-        second[names].to_numpy(),
-        title=f"{TITLES[metric]} of every knock-out, {first.name} and {rival}",
-        x_label=f"{TITLES[metric]}, {METRICS[metric]} is better",
-        limits=np.concatenate([first, second]),
-    )
-    return f"<figure>{chart}</figure>"
-
-
-def _effect_section(examples: Mapping[str, Example]) -> str:
-    charts = "".join(
-        _figure(
-            scatter(
-                [Points(e.observed_delta, e.predicted_delta, names=e.genes)],
-                "observed",
-                "predicted",
-                title=f"Predicted against observed effect of {e.perturbation}",
-                rules=True,
-                labels={e.perturbation},
-            ),
-            f"{rank}: {e.perturbation}, correlation {e.pearson_delta:.3f}",
-        )
-        for rank, e in examples.items()
-    )
-    return (
-        "<p>Mean of the cells minus the perturbed centroid, one dot a gene of the panel, in "
-        "log2(1 + counts per 100,000). The score is the correlation; scale does not matter. The "
-        "knocked-out gene itself is named where it is on the panel.</p>"
-        f'<div class="charts">{charts}</div>'
-    )
-
-
-def _cell_section(examples: Mapping[str, Example]) -> str:
-    charts = "".join(
-        _figure(
-            scatter(
-                [Points(*e.true_cells.T, "b", radius=3), Points(*e.predicted_cells.T, radius=3)],
-                "component 1",
-                "component 2",
-                title=f"Predicted and true cells of {e.perturbation}",
-            ),
-            f"{rank}: {e.perturbation}, MMD {e.mmd:.4f}",
-        )
-        for rank, e in examples.items()
-    )
-    return (
-        "<p>The first two principal components of both sets of cells together. Predicted cells "
-        "should lie among the true ones, as widely spread.</p>"
-        f'{_legend("predicted", "true")}<div class="charts">{charts}</div>'
-    )
-
-
-def _proportion_section(report: Report) -> str:
-    shipped = report.scores["contender"].cat.categories[0]
-    mine = report.scores[report.scores["contender"] == shipped]
-    predicted = mine.groupby("perturbation")[list(PROGRAM_FLAGS)].mean()
-    observed = report.proportions.loc[predicted.index]
-    charts = "".join(
-        _figure(
-            scatter(
-                [
-                    Points(
-                        observed[p].to_numpy(),
-                        predicted[p].to_numpy(),
-                        "a",
-                        list(predicted.index),
-                        3,
-                    )
-                ],
-                "observed",
-                "predicted",
-                title=f"Predicted against observed share of {p}",
-                diagonal=True,
-                size=(250, 240),
-            ),
-            p,
-        )
-        for p in PROGRAM_FLAGS
-    )
-    return (
-        "<p>Share of the cells in each program, one dot a knock-out, mean over repeats. On the "
-        f'line, prediction and truth agree.</p><div class="charts four">{charts}</div>'
-    )
-
-
-def _figure(chart: str, caption: str) -> str:
-    return f"<figure><figcaption>{escape(caption)}</figcaption>{chart}</figure>"
-
-
-def _settings_list(settings: Mapping[str, str]) -> str:
+def facts(words: Mapping[str, str]) -> str:
+    """Names and what is said of them, in two columns."""
     rows = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in settings.items()
+        f"<dt>{escape(name)}</dt><dd>{escape(said)}</dd>" for name, said in words.items()
     )
     return f"<dl>{rows}</dl>"
+
+
+def table(
+    frame: pd.DataFrame,
+    caption: str,
+    formats: Mapping[str, str] | None = None,
+    html: Collection[str] = (),
+) -> str:
+    """Return a table that the reader can sort, and search where it is long.
+
+    Parameters
+    ----------
+    frame
+        Its index is the first column.
+    caption
+        Text above it.
+    formats
+        From a column to how its numbers are written, such as "{:.3f}".
+    html
+        Columns that are HTML already; all others are escaped.
+    """
+    frame = frame.rename_axis(index=None, columns=None).reset_index(names=frame.index.name or "")
+    writers = {name: _writer((formats or {}).get(name, "{}")) for name in frame}
+    writers |= dict.fromkeys(html, str)
+    frame = pd.DataFrame({escape(str(name)): frame[name].map(writers[name]) for name in frame})
+    body = frame.to_html(index=False, border=0, escape=False, justify="unset")
+    body = body.replace(">", f"><caption><span>{escape(caption)}</span></caption>", 1)
+    return f'<div class="wide" tabindex="0">{body}</div>'
+
+
+def _writer(form: str) -> Callable[[object], str]:
+    return lambda value: "" if pd.isna(value) else escape(form.format(value))

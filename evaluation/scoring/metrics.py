@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from perturbation.competition import L1_WEIGHT_LIPO, L1_WEIGHT_PROGRAMS, PROGRAMS
 from perturbation.model.mmd_kernel import mmd_kernel
@@ -15,6 +16,9 @@ METRICS = {"pearson_delta": "higher", "mmd": "lower", "l1": "lower"}
 NO_CORRELATION = (
     "the prediction is constant or equals the perturbed centroid: it has no correlation"
 )
+
+Shares = Mapping[str, float] | pd.Series
+"""Of the cells in each program, by its name."""
 
 
 def pearson_delta(
@@ -92,7 +96,7 @@ def mmd(truth: np.ndarray, prediction: np.ndarray) -> float:
     return float((sums[0, 0] + sums[1, 1] - sums[0, 1] - sums[1, 0]) / n**2)
 
 
-def l1_distance(truth: Mapping[str, float], prediction: Mapping[str, float]) -> float:
+def l1_distance(truth: Shares, prediction: Shares) -> float:
     """Weighted L1 distance of program proportions.
 
     ``0.75 (|d pre_adipo| + |d adipo| + |d other|) + 0.25 |d (lipo / (adipo + 1e-20))|``
@@ -107,6 +111,6 @@ def l1_distance(truth: Mapping[str, float], prediction: Mapping[str, float]) -> 
     return float(L1_WEIGHT_PROGRAMS * programs + L1_WEIGHT_LIPO * lipo)
 
 
-def lipo_given_adipo(proportions: Mapping[str, float]) -> float:
+def lipo_given_adipo(proportions: Shares) -> float:
     """Share of the adipo cells that are lipo; 0 where there are neither."""
     return proportions["lipo"] / (proportions["adipo"] + 1e-20)

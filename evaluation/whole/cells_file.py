@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from scipy import sparse
 
-CELLS_PER_BLOCK = 512
+CELLS_PER_BLOCK = 256
 
 
 def copy_cells(source: Path, target: Path, kept: np.ndarray) -> None:

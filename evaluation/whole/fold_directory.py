@@ -44,12 +44,11 @@ def thinned(labels: np.ndarray, cells_per_perturbation: int) -> np.ndarray:
 
 
 def write_thinned(data: Path, out: Path, kept: np.ndarray) -> None:
-    """Write the kept training cells to `out`, and the small files; the local truth stays behind."""
+    """Write the kept training cells, and the two files that open_dataset and panels need."""
     out.mkdir()
     copy_cells(data / TRAINING_FILE, out / TRAINING_FILE, kept)
-    for name in (PROPORTIONS_FILE, GENES_FILE, SIGNATURE_FILE):
-        if (data / name).is_file():
-            shutil.copy(data / name, out)
+    for name in (PROPORTIONS_FILE, GENES_FILE):
+        shutil.copy(data / name, out)
 
 
 def write_fold(

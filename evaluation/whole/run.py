@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,7 @@ def run(
     kept = thinned(labels, cells_per_perturbation or len(labels))
     with work_directory(submissions[-1].home) as work:
         announce(data, work, kept, submissions, settings)
+        submissions = [s.taken(work / f"pushed-{i}") for i, s in enumerate(submissions)]
         cells = data
         if not kept.all():
             cells = work / "cells"
@@ -165,26 +166,31 @@ def announce(
 def score_fold(whole: Whole, fold: Fold, work: Path) -> pd.DataFrame:
     """Write the fold, let every submission train and infer on it, score, and delete it."""
     material = whole.material
-    training = material.summary.without(fold.held_out)
     truth = material.truth.of(fold.held_out)
-    genes = training.training.genes[truth.columns].tolist()
-    centre = training.training.perturbed_centroid
-    panels = draw_fold_panels(material, training, fold)
-    answers = baseline_answers(training, fold.held_out, truth.columns)
+    centroids = material.summary.training.without(fold.held_out)
+    genes = centroids.genes[truth.columns].tolist()
+    answers = {}
     with tempfile.TemporaryDirectory(prefix="fold-", dir=work) as directory:
         data = Path(directory, "data")
-        write_fold(whole.cells, whole.data, data, fold.held_out, whole.labels, training.training)
+        write_fold(whole.cells, whole.data, data, fold.held_out, whole.labels, centroids)
         for number, submission in enumerate(whole.submissions):
             place = Path(directory, str(number))
             costs = run_submission(submission, data, place, fold.held_out)
             whole.costs.setdefault(submission.name, []).append(costs)
             answers[submission.name] = written_answer(place, fold.held_out, genes)
-        told = FoldAnswers(panels, centre, answers)
+        # subtle: only now, when the writer's blocks are gone, is there room for a fold's cells
+        training = material.summary.without(fold.held_out)
+        answers |= baseline_answers(training, fold.held_out, truth.columns)
+        panels = draw_fold_panels(material, training, fold)
+        told = FoldAnswers(panels, centroids.perturbed_centroid, answers)
         scores = score(told, truth)
         if fold.repeat == 0:
             first, _ = written_answer(Path(directory, "0"), fold.held_out, genes)
             for name, cells in zip(fold.held_out, first, strict=True):
-                whole.examples[name] = example_of(material, told, name, cells)
+                rows = {whole.submissions[0].name: cells.copy()}
+                seen = example_of(material, told, name, rows)
+                light = {of: cells.astype(np.float32) for of, cells in seen.cells.items()}
+                whole.examples[name] = replace(seen, cells=light)
     return scores.assign(repeat=fold.repeat, fold=fold.number)
 
 

@@ -54,6 +54,14 @@ class Submission:
         carried = ", ".join(self.resources) or "nothing"
         return f"{len(self.code)} files that push sends; of {MODEL_DIRECTORY}/: {carried}"
 
+    def taken(self, into: Path) -> Submission:
+        """The same as it is now, copied: whoever goes on writing does not change what is judged."""
+        copies = []
+        for kind, files in (("code", self.code), (MODEL_DIRECTORY, self.resources)):
+            _copy_files(files, into / kind)
+            copies.append({name: into / kind / name for name in files})
+        return Submission(self.name, self.home, *copies)
+
 
 def find_submission(name: str, home: Path) -> Submission:
     """List what push would send of a directory; of resources/ what git tracks, and no model.
@@ -128,7 +136,7 @@ def run_submission(
 
 
 def _copy_files(files: dict[str, Path], into: Path) -> None:
-    into.mkdir()
+    into.mkdir(parents=True)
     for name, path in files.items():
         (into / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, into / name)

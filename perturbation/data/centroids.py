@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -72,10 +73,7 @@ class TrainingCentroids:
 
     def copy(self) -> TrainingCentroids:
         """Return a copy whose arrays its user may change."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return replace(
-            self, **{k: v if isinstance(v, int) else v.copy() for k, v in values.items()}
-        )
+        return deepcopy(self)
 
 
 def add_by_label(sums: np.ndarray, codes: np.ndarray, block: Sparse) -> None:

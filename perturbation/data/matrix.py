@@ -1,6 +1,6 @@
 """The matrix X of an h5ad file, of any layout, read in blocks, while others are in use."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anndata as ad
@@ -19,6 +19,7 @@ NEAR = 16
 """Rows no farther apart are read together, with what lies between."""
 
 Sparse = sparse.csr_array | sparse.csc_array
+Layout = Callable[..., Sparse]
 Piece = tuple[slice, slice]
 """Rows and columns of X that are read at once."""
 Stored = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -89,11 +90,11 @@ def check_matrix(file: h5py.File, path: Path, shape: tuple[int, int]) -> np.dtyp
         raise InputError(
             f"X of {path} is {found}, but obs and var say {shape}. Write it again with anndata."
         )
-    for name, (part, kinds) in parts.items():
-        if part.dtype.kind not in kinds:
-            expected = "numbers" if "f" in kinds else "whole numbers"
+    for name, (part, allowed) in parts.items():
+        if part.dtype.kind not in allowed:
+            needed = "numbers" if "f" in allowed else "whole numbers"
             raise InputError(
-                f"{name} of {path} holds {part.dtype}; expected {expected}. "
+                f"{name} of {path} holds {part.dtype}; expected {needed}. "
                 "Write it again with anndata."
             )
     if isinstance(x, h5py.Group):
@@ -126,13 +127,15 @@ def _check_pointers(x: h5py.Group, path: Path, shape: tuple[int, int]) -> None:
 
 def _stored(
     x: h5py.Dataset | h5py.Group, cells_per_block: int, rows: np.ndarray | None
-) -> Iterator[tuple[Piece, type[Sparse], Stored]]:
+) -> Iterator[tuple[Piece, Layout, Stored]]:
     """Yield X as it lies in the file: what is read, the layout, and what scipy builds it of."""
     if isinstance(x, h5py.Dataset):
         tall, wide = x.chunks or (1, x.shape[1])
         # subtle: a chunk is decompressed whole for any part of it. Bands of rows across tall chunks
         # would read each once a band, a time that grows with the square of the number of cells.
-        layout = sparse.csc_array if tall * x.shape[1] > wide * x.shape[0] else sparse.csr_array
+        layout: Layout = (
+            sparse.csc_array if tall * x.shape[1] > wide * x.shape[0] else sparse.csr_array
+        )
         for piece in _pieces(x.shape, layout, cells_per_block, rows, (tall, wide)):
             yield piece, layout, x[piece].astype(np.float64, copy=False)
         return
@@ -149,7 +152,7 @@ def _stored(
 
 def _pieces(
     shape: tuple[int, int],
-    layout: type[Sparse],
+    layout: Layout,
     cells_per_block: int,
     rows: np.ndarray | None,
     chunk: tuple[int, int],
@@ -178,7 +181,7 @@ def _steps(start: int, stop: int, step: int, chunk: int) -> list[slice]:
 
 
 def _block(
-    piece: Piece, layout: type[Sparse], values: Stored, path: Path, *, any_values: bool
+    piece: Piece, layout: Layout, values: Stored, path: Path, *, any_values: bool
 ) -> tuple[slice, slice, Sparse]:
     """Build the block; an index out of range would make scipy write outside its memory."""
     rows, columns = piece

@@ -1,6 +1,7 @@
 """Lists of gene names: read from a file, and checked."""
 
-from collections.abc import Iterable, Sequence
+import difflib
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -63,7 +64,14 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and bool(name.strip()) and name.isprintable()
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Collection[object], most: int = 3) -> str:
     """Name the first few, and say how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(str(name) for name in list(names)[:most]) + more
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean A, B?" with names like this one, or nothing."""
+    by_capitals = {str(gene).upper(): str(gene) for gene in known}
+    near = difflib.get_close_matches(name.upper(), by_capitals, cutoff=0.75)
+    return f" Did you mean {listed([by_capitals[n] for n in near])}?" if near else ""

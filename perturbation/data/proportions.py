@@ -52,7 +52,7 @@ def read_written_proportions(path: Path) -> pd.DataFrame:
         raise InputError(unreadable(path, error, "CSV")) from error
     if missing := [name for name in ("gene", *PROGRAM_FLAGS) if name not in table]:
         raise InputError(
-            f"{path} has no column {listed(missing)}; found {listed(list(table), 20)}. "
+            f"{path} has no column {listed(missing)}; found {listed(table.columns, 20)}. "
             "Add it, or take the competition's file."
         )
     check_names(table["gene"].tolist(), f"column gene of {path}")

@@ -6,39 +6,47 @@ up the direction of a target:
 
 control      the control's direction
 mean         the mean of the training directions
-neighbours   the mean over the training knock-outs nearest by the gene kernels
-ridge        kernel ridge regression of the directions' deviations U from their mean, with a ridge
+knowledge    kernel ridge regression of the directions' deviations U from their mean, with a ridge
              on the responses too: K (K + ridge N)^-1 applied to G (G + response_ridge)^-1 U, where
-             G = U U' and N has on its diagonal how badly each direction is measured
+             G = U U' and N has on its diagonal how badly each direction is measured; K is the
+             kernel of what is known about the genes
+own gene     the same, K made of where the knocked-out gene lies in the training data
+process      the same, K made of a few terms that name the process under study
 
-The weights of the parts are stacked (Wolpert 1992; Breiman 1996): non-negative least squares of the
-left-out directions on what the parts predict for them.
+The weights come from perturbation.model.stacking; there the last two parts must earn theirs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 
 from perturbation.model.effects import (
-    SHORTEST,
+    TINY,
     Effects,
     gram_without,
     relative_noise,
     residual_gram,
 )
+from perturbation.model.own_gene import OwnGene
+from perturbation.model.stacking import CONSTANT_PARTS, stack
 
-N_NEIGHBOURS = 10
 RIDGES = (3.0, 1.0, 0.3, 0.1)
 """In units of the kernel's mean diagonal."""
 RESPONSE_RIDGES = (0.8, 0.4, 0.2, 0.1)
 """In units of the largest eigenvalue of G: principal directions with less are mostly given up."""
 
-TIE = 1e-9
-"""Losses closer than this are equal: rounding must not choose between them."""
+
+class Candidate(NamedTuple):
+    """A part of the mix with its ridges; those of a constant part play no role."""
+
+    part: str
+    ridge: float
+    response_ridge: float
 
 
 @dataclass(frozen=True)
@@ -47,37 +55,43 @@ class Mix:
 
     Attributes
     ----------
-    parts
-        Names.
+    candidates
+        The parts and their ridges.
     weights
         (n_parts,) stacking weights.
     scale
         Median length of the training effects, unit of the centroids. (Least squares follows the
         strongest effects; the own transcript is added to the rest in real size.)
-    ridge, response_ridge
-        Of the ridge part.
-    regressor
-        (n, n) inverse of the penalised kernel.
-    basis
-        (n, n) principal directions of the training effects, each shortened by the root of the part
-        that the response ridge keeps of it.
+    regressors
+        For each part with a kernel, (n, n) inverse of the penalised kernel.
+    axes
+        (n, n) principal directions of the training effects in columns, the largest last.
+    bases
+        For each part with a kernel, (n, n) the axes, each shortened by the root of what the
+        response ridge keeps of it.
     """
 
-    parts: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
     weights: np.ndarray
     scale: float
-    ridge: float
-    response_ridge: float
-    regressor: np.ndarray
-    basis: np.ndarray
+    axes: np.ndarray
+    regressors: dict[str, np.ndarray]
+    bases: dict[str, np.ndarray]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts, in the order of their weights."""
+        return tuple(candidate.part for candidate in self.candidates)
 
 
-def fit_mix(parts: tuple[str, ...], effects: Effects, kernel: np.ndarray) -> Mix:
+def fit_mix(
+    parts: tuple[str, ...], effects: Effects, kernels: Mapping[str, np.ndarray], own: OwnGene
+) -> Mix:
     """Choose ridges and weights by leave-one-out.
 
-    A knock-out left out takes no part in the perturbed centroid, in the principal directions or in
-    the regression that predict it. Only the weights of the kernel's sources, and how noisy the
-    others are beside the median one, have seen it.
+    A knock-out left out takes no part in the perturbed centroid, in the principal directions, in
+    the axes that describe its own gene or in the regressions that predict it. Only the weights of
+    the kernel's sources, and how noisy the others are beside the median one, have seen it.
 
     Parameters
     ----------
@@ -85,54 +99,53 @@ def fit_mix(parts: tuple[str, ...], effects: Effects, kernel: np.ndarray) -> Mix
         Names, as in the module's first lines.
     effects
         Of the training knock-outs.
-    kernel
-        (n, n) between them.
+    kernels
+        (n, n) between them, of each part but "own gene" that has one.
+    own
+        The training knock-outs' own genes.
     """
-    settings = list(product(RIDGES, RESPONSE_RIDGES)) if "ridge" in parts else [(1.0, 1.0)]
     noise = relative_noise(effects)
-    regressions = {ridge: _left_out_regressions(kernel, ridge * noise) for ridge, _ in settings}
-    moments = [_Moments(len(parts)) for _ in settings]
-    gram = residual_gram(effects)
-    for left_out in range(len(kernel)):
-        case = _left_out(gram, effects.shares, left_out)
-        others = np.delete(np.arange(len(kernel)), left_out)
-        for moment, (ridge, response_ridge) in zip(moments, settings, strict=True):
-            regression = regressions[ridge][[left_out]][:, others]
-            similarity = kernel[[left_out]][:, others]
-            basis = case.responses.basis(response_ridge)
-            moment.add(_coefficients(parts, similarity, regression, basis), case)
-    losses = np.array([moment.loss() for moment in moments])
-    best = int(np.argmax(losses <= losses.min() + TIE))  # the first, most cautious, of equals
-    ridge, response_ridge = settings[best]
-    responses = _responses(effects.directions @ effects.directions.T)
+    candidates = _candidates(parts)
+    products, with_truth = _left_out_moments(candidates, effects, kernels, own, noise)
+    chosen, weights = stack([c.part for c in candidates], products, with_truth)
+    responses = responses_of(effects.directions @ effects.directions.T)
+    whole = {**kernels, "own gene": own.kernel(own.directions(effects), responses.directions)}
+    kept = [candidates[i] for i in chosen if candidates[i].part not in CONSTANT_PARTS]
     return Mix(
-        parts=parts,
-        weights=moments[best].weights(),
+        candidates=tuple(candidates[i] for i in chosen),
+        weights=weights,
         scale=float(np.median(effects.lengths[:-1])),
-        ridge=ridge,
-        response_ridge=response_ridge,
-        regressor=np.linalg.inv(_penalised(kernel, ridge * noise)),
-        basis=responses.basis(response_ridge),
+        axes=responses.directions,
+        regressors={
+            part: np.linalg.inv(_penalised(whole[part], ridge * noise)) for part, ridge, _ in kept
+        },
+        bases={part: responses.basis(response_ridge) for part, _, response_ridge in kept},
     )
 
 
-def predict_coefficients(mix: Mix, target_kernel: np.ndarray) -> np.ndarray:
+def predict_coefficients(mix: Mix, target_kernels: Mapping[str, np.ndarray]) -> np.ndarray:
     """Coefficients of the directions, (n_targets, n + 1), in the unit of the centroids.
 
     Parameters
     ----------
     mix
         From `fit_mix`.
-    target_kernel
-        (n_targets, n) between targets and training knock-outs.
+    target_kernels
+        (n_targets, n) between targets and training knock-outs, of every part that has one.
     """
-    regression = target_kernel @ mix.regressor
-    parts = _coefficients(mix.parts, target_kernel, regression, mix.basis)
-    return mix.scale * np.tensordot(mix.weights, parts, axes=1)
+    shape = next(iter(target_kernels.values())).shape
+    regressions = {part: target_kernels[part] @ inverse for part, inverse in mix.regressors.items()}
+    parts = [
+        _constant(part, *shape)
+        if part in CONSTANT_PARTS
+        else _smoothed(regressions[part], mix.bases[part])
+        for part, _, _ in mix.candidates
+    ]
+    return mix.scale * np.tensordot(mix.weights, np.stack(parts), axes=1)
 
 
 @dataclass(frozen=True)
-class _Responses:
+class Responses:
     """Principal directions of the knock-outs' deviations from their mean direction."""
 
     variances: np.ndarray
@@ -142,45 +155,99 @@ class _Responses:
 
     def basis(self, response_ridge: float) -> np.ndarray:
         """B with B B' = G (G + ridge)^-1, (n, n), the ridge in units of the largest variance."""
-        ridge = max(response_ridge * self.variances[-1], SHORTEST)
+        ridge = max(response_ridge * self.variances[-1], TINY)
         return self.directions * np.sqrt(self.variances / (self.variances + ridge))
 
 
-@dataclass(frozen=True)
-class _Case:
-    """One knock-out left out, and the others."""
-
-    gram: np.ndarray
-    """(n, n) products of the others' directions, the control's last."""
-    responses: _Responses
-    """Of the others."""
-    truth: np.ndarray
-    """(n,) products of the left-out direction with the others'."""
-
-
-def _left_out(gram: np.ndarray, shares: np.ndarray, left_out: int) -> _Case:
-    residuals = gram_without(gram, shares, left_out)
-    lengths = np.sqrt(np.maximum(np.diag(residuals), SHORTEST**2))
-    directions = residuals / np.outer(lengths, lengths)
-    others = np.delete(np.arange(len(gram)), left_out)
-    of_others = directions[np.ix_(others, others)]
-    return _Case(
-        gram=of_others,
-        responses=_responses(of_others),
-        truth=directions[left_out, others],
-    )
-
-
-def _responses(gram: np.ndarray) -> _Responses:
+def responses_of(gram: np.ndarray) -> Responses:
+    """Take them from the products (n + 1, n + 1) of the directions, the control's last."""
     knockouts = gram[:-1, :-1]
     means = knockouts.mean(axis=0)
     variances, directions = np.linalg.eigh(knockouts - means - means[:, None] + means.mean())
-    return _Responses(np.maximum(variances, 0.0), directions)
+    return Responses(np.maximum(variances, 0.0), directions)
+
+
+def _candidates(parts: tuple[str, ...]) -> list[Candidate]:
+    """Every part with every setting of its ridges, the most cautious first."""
+    settings = list(product(RIDGES, RESPONSE_RIDGES))
+    return [
+        Candidate(part, *setting)
+        for part in parts
+        for setting in (settings[:1] if part in CONSTANT_PARTS else settings)
+    ]
+
+
+def _left_out_moments(
+    candidates: list[Candidate],
+    effects: Effects,
+    kernels: Mapping[str, np.ndarray],
+    own: OwnGene,
+    noise: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """All that least squares needs: for each knock-out left out, what the candidates predict.
+
+    Returns
+    -------
+    (n, n_candidates, n_candidates) products of the predictions with each other, and
+    (n, n_candidates) with the true direction.
+    """
+    n, gram = len(noise), residual_gram(effects)
+    used = {candidate.part for candidate in candidates}
+    fixed = {
+        (part, ridge): _left_out_regressions(kernel, ridge * noise)
+        for part, kernel in kernels.items()
+        if part in used
+        for ridge in RIDGES
+    }
+    products, with_truth = np.empty((n, *[len(candidates)] * 2)), np.empty((n, len(candidates)))
+    for i in range(n):
+        residuals = gram_without(gram, effects.shares, i)
+        lengths = np.sqrt(np.maximum(np.diag(residuals), TINY**2))
+        directions = residuals / np.outer(lengths, lengths)
+        others = np.delete(np.arange(n + 1), i)
+        responses = responses_of(directions[np.ix_(others, others)])
+        regressions = {key: rows[i, others[:-1]] for key, rows in fixed.items()}
+        if "own gene" in used:
+            step = effects.shares[i] / (1 - effects.shares[i])
+            at_own = (own.residuals + step * own.residuals[i])[others[:-1]]
+            kernel = own.kernel(at_own / lengths[others[:-1], None], responses.directions)
+            for ridge in RIDGES:
+                rows = _left_out_regressions(kernel, ridge * noise)
+                regressions["own gene", ridge] = rows[i, others[:-1]]
+        predicted = np.stack([_left_out(c, regressions, responses) for c in candidates])
+        products[i] = predicted @ directions[np.ix_(others, others)] @ predicted.T
+        with_truth[i] = predicted @ directions[i, others]
+    return products, with_truth
+
+
+def _left_out(
+    candidate: Candidate,
+    regressions: Mapping[tuple[str, float], np.ndarray],
+    responses: Responses,
+) -> np.ndarray:
+    """(n,) coefficients of the others' directions, the control's last."""
+    part, ridge, response_ridge = candidate
+    if part in CONSTANT_PARTS:
+        return _constant(part, 1, len(responses.variances))[0]
+    return _smoothed(regressions[part, ridge][None], responses.basis(response_ridge))[0]
+
+
+def _constant(part: str, n_targets: int, n: int) -> np.ndarray:
+    """(n_targets, n + 1) of a part that is the same for every target."""
+    row = np.append(np.zeros(n), 1.0) if part == "control" else np.append(np.full(n, 1 / n), 0.0)
+    return np.tile(row, (n_targets, 1))
+
+
+def _smoothed(regression: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """(n_targets, n + 1) the regression of the deviations, after the ridge on the responses."""
+    deviations = regression - regression.mean(axis=1, keepdims=True)
+    kept = (deviations @ basis) @ basis.T
+    return np.pad(kept - kept.mean(axis=1, keepdims=True), ((0, 0), (0, 1)))
 
 
 def _penalised(kernel: np.ndarray, ridges: np.ndarray) -> np.ndarray:
     """Add to the diagonal a ridge (n,) for each knock-out, in units of the mean diagonal."""
-    unit = max(float(np.trace(kernel)) / len(kernel), SHORTEST)
+    unit = max(float(np.trace(kernel)) / len(kernel), TINY)
     return kernel + unit * np.diag(ridges)
 
 
@@ -194,68 +261,3 @@ def _left_out_regressions(kernel: np.ndarray, ridges: np.ndarray) -> np.ndarray:
     coefficients = -inverse / np.diag(inverse)[:, None]
     np.fill_diagonal(coefficients, 0)
     return coefficients
-
-
-def _coefficients(
-    parts: tuple[str, ...],
-    similarity: np.ndarray,
-    regression: np.ndarray,
-    basis: np.ndarray,
-) -> np.ndarray:
-    """(n_parts, n_targets, n + 1) how each part makes up each target's direction."""
-    n_targets, n = similarity.shape
-    of_part = {
-        "control": lambda: np.eye(n + 1)[[n] * n_targets],
-        "mean": lambda: _padded(np.full((n_targets, n), 1 / n)),
-        "neighbours": lambda: _padded(_neighbours(similarity)),
-        "ridge": lambda: _padded(_smoothed(regression, basis)),
-    }
-    return np.stack([of_part[part]() for part in parts])
-
-
-def _padded(coefficients: np.ndarray) -> np.ndarray:
-    """Add the control's column."""
-    return np.pad(coefficients, ((0, 0), (0, 1)))
-
-
-def _smoothed(regression: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Coefficients of the regression of the deviations, after the ridge on the responses."""
-    deviations = regression - regression.mean(axis=1, keepdims=True)
-    kept = (deviations @ basis) @ basis.T
-    return kept - kept.mean(axis=1, keepdims=True)
-
-
-def _neighbours(similarity: np.ndarray) -> np.ndarray:
-    """(n_targets, n) equal coefficients for the nearest, none for knock-outs nothing links."""
-    order = np.argsort(-similarity, axis=1, kind="stable")
-    chosen = np.zeros(similarity.shape)
-    np.put_along_axis(chosen, order[:, :N_NEIGHBOURS], 1.0, axis=1)
-    chosen *= similarity > 0
-    return chosen / np.maximum(chosen.sum(axis=1, keepdims=True), 1)
-
-
-class _Moments:
-    """Sums over left-out knock-outs: all that least squares needs."""
-
-    def __init__(self, n_parts: int) -> None:
-        self.products = np.zeros((n_parts, n_parts))
-        self.with_truth = np.zeros(n_parts)
-        self.n = 0
-
-    def add(self, coefficients: np.ndarray, case: _Case) -> None:
-        coefficients = coefficients[:, 0]
-        self.products += coefficients @ case.gram @ coefficients.T
-        self.with_truth += coefficients @ case.truth
-        self.n += 1
-
-    def weights(self) -> np.ndarray:
-        """Non-negative least squares from the normal equations."""
-        values, vectors = np.linalg.eigh(self.products)
-        values = np.maximum(values, 1e-9 * max(values.max(), SHORTEST))
-        root = (vectors * np.sqrt(values)) @ vectors.T
-        return nnls(root, np.linalg.solve(root, self.with_truth))[0]
-
-    def loss(self) -> float:
-        """Mean squared distance of the left-out directions from the mix."""
-        weights = self.weights()
-        return 1 + (weights @ self.products @ weights - 2 * weights @ self.with_truth) / self.n

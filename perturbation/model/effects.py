@@ -8,7 +8,8 @@ import numpy as np
 
 from perturbation.data.centroids import TrainingCentroids
 
-SHORTEST = 1e-12
+TINY = 1e-12
+"""Lengths and variances below it are rounding; what is divided by them would be noise."""
 NOISE_RANGE = (0.2, 5.0)
 """A direction counts as at most so much less or more noisy than the median one."""
 
@@ -48,7 +49,7 @@ def effects_of(training: TrainingCentroids) -> Effects:
     return Effects(
         perturbations=list(training.perturbation_centroids.index),
         perturbed_centroid=centre,
-        directions=residuals / np.maximum(lengths, SHORTEST)[:, None],
+        directions=residuals / np.maximum(lengths, TINY)[:, None],
         lengths=lengths,
         shares=n_cells / n_cells.sum(),
     )
@@ -60,7 +61,7 @@ def relative_noise(effects: Effects) -> np.ndarray:
     The noise of a mean of cells has a variance in proportion to 1 / cells; in units of the length
     of the effect it is that of the direction.
     """
-    noise = 1 / (effects.shares * np.maximum(effects.lengths[:-1], SHORTEST) ** 2)
+    noise = 1 / (effects.shares * np.maximum(effects.lengths[:-1], TINY) ** 2)
     noise = np.clip(noise / np.median(noise), *NOISE_RANGE)
     return noise / noise.mean()
 

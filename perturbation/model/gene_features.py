@@ -50,7 +50,7 @@ class Source:
     rows: csr_array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GeneFeatures:
     """Every source over the same genes, and the row of each gene.
 
@@ -103,6 +103,17 @@ class GeneFeatures:
         found_b = weights[rows_b[rows_b >= 0]].astype(np.float64)
         kernel[np.ix_(rows_a >= 0, rows_b >= 0)] = (found_a @ found_b.T).toarray()
         return kernel
+
+    def listed(self, source: str, genes: Sequence[str], terms: Sequence[str]) -> np.ndarray:
+        """Whether `source` lists each gene under each term: (len(genes), len(terms)) bool."""
+        found = np.zeros((len(genes), len(terms)), dtype=bool)
+        knowledge, rows = self._source(source), self._rows_of(genes)
+        is_known = rows >= 0
+        for column, term in enumerate(terms):
+            for place in np.flatnonzero(knowledge.terms == term):
+                of_term = knowledge.rows[rows[is_known]][:, [place]].toarray()[:, 0]
+                found[is_known, column] = of_term > 0
+        return found
 
     def shared_terms(self, source: str, gene_a: str, gene_b: str, top: int) -> list[SharedTerm]:
         """Terms behind `kernel(source, [gene_a], [gene_b])`, the largest share first.

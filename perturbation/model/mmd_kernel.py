@@ -1,4 +1,4 @@
-"""The kernel of the MMD metric, from one Gram matrix and one exp."""
+"""The kernel of the MMD metric, and its slope, from one Gram matrix and one exp."""
 
 import numpy as np
 
@@ -45,3 +45,26 @@ def _sum_of_exps(block: np.ndarray) -> None:
     for _ in MMD_BANDWIDTHS[1:]:
         np.multiply(term, term, out=term)
         block += term
+
+
+def kernel_slope(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Sum of exp(-squared distance / bandwidth) / bandwidth: minus the kernel's slope.
+
+    Parameters
+    ----------
+    a, b
+        (n_a, n_genes), (n_b, n_genes) float64 cells.
+
+    Returns
+    -------
+    (n_a, n_b) float64, positive or, far away, 0; largest at distance 0.
+    """
+    centre = b.mean(axis=0)
+    a, b = a - centre, b - centre
+    squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)
+    term = np.exp(np.maximum(squares - 2 * a @ b.T, 0) / -MMD_BANDWIDTHS[-1])
+    slope = term / MMD_BANDWIDTHS[-1]
+    for bandwidth in reversed(MMD_BANDWIDTHS[:-1]):
+        term *= term
+        slope += term / bandwidth
+    return slope

@@ -1,10 +1,10 @@
-"""Predict the centroid of a knock-out: a ladder from a constant to what is known about genes.
+"""Predict the centroid of a knock-out: from a constant to all that is known about the gene.
 
 Every one is a `perturbation.model.parts.Predictor`; main.py names the one that ships.
 
-Pearson delta does not see the length of an effect, so rungs are fitted to the directions of the
+Pearson delta does not see the length of an effect, so all are fitted to the directions of the
 training effects: residuals from the perturbed centroid, scaled to unit length. The best answer
-under that metric is the posterior mean of the direction; rungs differ in what they mix for it.
+under that metric is the posterior mean of the direction; they differ in what they mix for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from perturbation.model.direction_mix import fit_mix, predict_coefficients
 from perturbation.model.effects import deviation_gram, effects_of
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.gene_kernels import gene_kernels, source_weights
+from perturbation.model.own_gene import OwnGene
 from perturbation.model.parts import Predictor
+from perturbation.model.process import process_terms
 
 
 class ControlCentroid:
@@ -48,14 +50,24 @@ class DirectionMix:
 
     def fit(self, training: TrainingCentroids, gene_features: GeneFeatures | None) -> Self:
         """Fit the mix; see `Predictor.fit`."""
+        self.training, self.gene_features = training, gene_features
         self.effects = effects_of(training)
-        self.gene_features = gene_features
         names = self.effects.perturbations
         kernels = gene_kernels(gene_features, names, names)
         self.source_weights = source_weights(kernels, deviation_gram(self.effects))
-        kernel = np.tensordot(self.source_weights, kernels, axes=1)
-        self.mix = fit_mix(self.parts, self.effects, kernel)
+        own = OwnGene.of(training, self.effects)
+        self.mix = fit_mix(self.parts, self.effects, self._kernels(names), own)
         return self
+
+    def _kernels(self, genes: Sequence[str]) -> dict[str, np.ndarray]:
+        """(len(genes), n_training) of each part that rests on what is known before training."""
+        names = self.effects.perturbations
+        known = gene_kernels(self.gene_features, genes, names)
+        terms, of_training = (process_terms(self.gene_features, which) for which in (genes, names))
+        return {
+            "knowledge": np.tensordot(self.source_weights, known, axes=1),
+            "process": terms @ of_training.T,
+        }
 
     def coefficients(self, perturbations: Sequence[str]) -> np.ndarray:
         """Weight of each training knock-out's direction in each prediction.
@@ -64,9 +76,11 @@ class DirectionMix:
         -------
         (len(perturbations), n_training + 1), the last column that of the control's direction.
         """
-        kernels = gene_kernels(self.gene_features, perturbations, self.effects.perturbations)
-        target_kernel = np.tensordot(self.source_weights, kernels, axes=1)
-        return predict_coefficients(self.mix, target_kernel)
+        own = OwnGene.of(self.training, self.effects, perturbations)
+        of_all = own.kernel(own.directions(self.effects), self.mix.axes)
+        kernels = self._kernels(perturbations)
+        kernels["own gene"] = of_all[len(self.effects.perturbations) :]
+        return predict_coefficients(self.mix, kernels)
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
         """Return one centroid for each perturbation."""
@@ -80,38 +94,32 @@ class MeanUnitResidual(DirectionMix):
     parts = ("mean",)
 
 
-class NearestNeighbours(DirectionMix):
-    """The mean direction of the ten training knock-outs about which the same is known."""
-
-    parts = ("neighbours",)
-
-
 class KernelRidge(DirectionMix):
     """The mean direction, and kernel ridge regression of what is left on the gene kernels."""
 
-    parts = ("mean", "ridge")
+    parts = ("mean", "knowledge")
 
 
 class Blend(DirectionMix):
-    """Kernel ridge, the mean direction, and the way back to the control cells."""
+    """All parts: the way back to the control cells, and what the knocked-out gene itself tells."""
 
-    parts = ("control", "mean", "ridge")
+    parts = ("control", "mean", "knowledge", "own gene", "process")
 
 
 class OwnTranscript:
-    """A rung whose predictions get the target's own transcript at the level training teaches.
+    """A predictor whose predictions get the target's own transcript at the level training teaches.
 
     A knock-out lowers its own messenger; activation raises it. The level is the control's times the
-    median ratio seen in training. The rung is fitted without it: each training knock-out's own
-    transcript is replaced by the mean of the others. A perturbation measured in training gets its
-    own centroid.
+    median ratio seen in training. The inner predictor is fitted without it: each training
+    knock-out's own transcript is replaced by the mean of the others. A perturbation measured in
+    training gets its own centroid.
     """
 
-    def __init__(self, rung: Predictor) -> None:
-        self.rung = rung
+    def __init__(self, inner: Predictor) -> None:
+        self.inner = inner
 
     def fit(self, training: TrainingCentroids, gene_features: GeneFeatures | None) -> Self:
-        """Learn the ratio, then fit the rung; see `Predictor.fit`."""
+        """Learn the ratio, then fit the inner predictor; see `Predictor.fit`."""
         centroids = training.perturbation_centroids
         self.measured = centroids
         self.control = pd.Series(training.control_centroid, index=training.genes)
@@ -126,15 +134,15 @@ class OwnTranscript:
         of_others = weights @ values[:, columns] - weights[rows] * own
         values[rows, columns] = of_others / (weights.sum() - weights[rows])
         without_own = pd.DataFrame(values, index=centroids.index, columns=centroids.columns)
-        self.rung.fit(replace(training, perturbation_centroids=without_own), gene_features)
+        self.inner.fit(replace(training, perturbation_centroids=without_own), gene_features)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
-        """Return the rung's centroids with the own transcript set, or the measured ones."""
-        centroids = self.rung.predict(perturbations)
-        columns = self.control.index.get_indexer(perturbations)
+        """Return inner's centroids with the own transcript set, or the measured ones."""
+        centroids = self.inner.predict(perturbations)
+        columns = self.control.index.get_indexer(pd.Index(perturbations))
         here = np.flatnonzero(columns >= 0)
         centroids[here, columns[here]] = self.ratio * self.control.to_numpy()[columns[here]]
-        rows = self.measured.index.get_indexer(perturbations)
+        rows = self.measured.index.get_indexer(pd.Index(perturbations))
         centroids[rows >= 0] = self.measured.to_numpy()[rows[rows >= 0]]
         return centroids

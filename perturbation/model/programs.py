@@ -58,7 +58,7 @@ def predict_proportions(
     """
     parts = _parts(training.proportions)
     knockouts = parts.drop(index=CONTROL_LABEL)
-    constant = _constant(knockouts, parts.loc[CONTROL_LABEL])
+    constant = _constant(knockouts, parts.T[CONTROL_LABEL])
     predicted = constant + _deviations(knockouts, constant, perturbations, gene_features)
     table = pd.DataFrame(predicted, index=list(perturbations), columns=list(parts))
     measured = [name for name in perturbations if name in parts.index]

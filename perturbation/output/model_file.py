@@ -1,5 +1,6 @@
 """resources/model.npz: what train() learnt, as plain versioned arrays."""
 
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import pandas as pd
 
 from perturbation.competition import CELLS_PER_PERTURBATION, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
-from perturbation.errors import InputError, reason
+from perturbation.errors import InputError, no_permission, reason
 from perturbation.files import as_path, whole_file
 
 MODEL_FILE = "model.npz"
@@ -84,7 +85,7 @@ def save_model(model: Model, model_directory_path: str | Path) -> Path:
             "numbers or text, which need no pickle."
         )
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, **arrays, **kept)
+        np.savez(file, allow_pickle=False, **(arrays | kept))
     return path
 
 
@@ -124,6 +125,8 @@ def load_model(model_directory_path: str | Path) -> Model:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    if not os.access(path, os.R_OK):
+        raise InputError(no_permission(path))
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} cannot be read: it is no npz archive, or not whole. Run train() again."
@@ -148,7 +151,7 @@ def _check_version(arrays: dict[str, np.ndarray], path: Path) -> None:
 
 def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Every array is there and fits the others."""
-    n_genes, n_perturbations = (np.size(arrays.get(name)) for name in ("genes", "perturbations"))
+    n_genes, n_perturbations = (np.size(arrays.get(name, 0)) for name in ("genes", "perturbations"))
     n_flags = len(PROGRAM_FLAGS)
     expected = {
         "genes": (n_genes,),

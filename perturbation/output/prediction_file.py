@@ -70,7 +70,7 @@ def write_prediction(
         proportions.rename_axis("gene").reset_index()[list(SUBMITTED_PROPORTION_COLUMNS)].to_csv(
             csv, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n"
         )
-        start_of_x = _write_frame(h5ad, proportions.index, genes, shape)
+        start_of_x = _write_frame(h5ad, list(proportions.index), genes, shape)
         of_one = (cells_per_perturbation, len(genes))
         cells = _counted(checked_cells(blocks, len(proportions), of_one), shape[0])
         with h5ad.open("r+b") as file:
@@ -94,8 +94,8 @@ def _write_frame(
     """
     names = np.repeat(np.asarray(perturbations, dtype=str), shape[0] // len(perturbations))
     obs = pd.DataFrame(
-        {"gene": pd.Categorical(names, categories=sorted(perturbations))},
-        index=[str(row) for row in range(len(names))],
+        {"gene": pd.Categorical(names, pd.Index(sorted(perturbations), dtype=object))},
+        index=pd.Index([str(row) for row in range(len(names))], dtype=object),
     )
     var = pd.DataFrame(index=pd.Index(list(genes), dtype=object))
     with h5py.File(path.name, "w", driver="core", backing_store=False) as in_memory:

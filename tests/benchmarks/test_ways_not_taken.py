@@ -26,7 +26,8 @@ def test_every_way_differs_in_cells_or_proportions_alone(answers):
     for one in cells:
         assert one.shape == (100, len(truth.genes))
         assert one.min() >= 0
-        np.testing.assert_allclose(one.mean(axis=0), cells[0].mean(axis=0), atol=1e-5)
+        means = (of.mean(axis=0, dtype=np.float64) for of in (one, cells[0]))
+        np.testing.assert_allclose(*means, atol=1e-5)
     distinct = {one.round(3).tobytes() for one in cells}
     assert len(distinct) == len(cells)
 

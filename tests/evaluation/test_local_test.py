@@ -11,7 +11,8 @@ import pytest
 
 import local_test
 from evaluation.local.answers import constant_answer, score_answer, written_answer
-from evaluation.local.run import Places, choose_data, choose_places, run_stages
+from evaluation.local.places import Places, choose_data, choose_places
+from evaluation.local.run import run_stages
 from evaluation.local.truth import read_local_truth
 from evaluation.scoring.platform import load_platform_scorer, score_by_platform
 from perturbation.errors import InputError

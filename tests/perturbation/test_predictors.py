@@ -1,11 +1,12 @@
-from itertools import product
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import nnls
 
-from perturbation.model import direction_mix
+from perturbation.competition import PROGRAM_FLAGS
+from perturbation.model import direction_mix, stacking
 from perturbation.model.effects import (
     Effects,
     effects_of,
@@ -14,12 +15,12 @@ from perturbation.model.effects import (
     residual_gram,
 )
 from perturbation.model.gene_kernels import source_weights
+from perturbation.model.own_gene import OwnGene
 from perturbation.model.predictors import (
     Blend,
     ControlCentroid,
     KernelRidge,
     MeanUnitResidual,
-    NearestNeighbours,
     OwnTranscript,
 )
 from tests.conftest import training_of
@@ -31,6 +32,11 @@ class Families:
     """Gene features by hand: genes of one family are alike, an unknown gene is like none."""
 
     sources = ("family", "noise")
+    process = ""
+
+    def listed(self, source, genes, terms):
+        of_process = [bool(self.process) and name.startswith(self.process) for name in genes]
+        return np.array(of_process, dtype=bool)[:, None] * (np.arange(len(terms)) == 0)
 
     def kernel(self, source, a, b):
         if source == "noise":
@@ -66,10 +72,10 @@ def correlation(predicted, expected):
     return np.corrcoef(predicted, expected)[0, 1]
 
 
-@pytest.mark.parametrize("rung", [NearestNeighbours, KernelRidge, Blend, own_blend])
-def test_knowledge_predicts_a_knockout_nobody_measured(screen, rung):
+@pytest.mark.parametrize("kind", [KernelRidge, Blend, own_blend])
+def test_knowledge_predicts_a_knockout_nobody_measured(screen, kind):
     centroids, n_cells, base, effect = screen
-    predictor = rung().fit(training_of(centroids, n_cells, base), Families())
+    predictor = kind().fit(training_of(centroids, n_cells, base), Families())
     centre = np.average(centroids, axis=0, weights=n_cells)
     for family in "ABC":
         (predicted,) = predictor.predict([f"{family}new"])
@@ -82,17 +88,17 @@ def test_a_target_without_features_gets_the_constant(screen):
     features.sources = ("family",)
     blend = Blend().fit(training_of(centroids, n_cells, base), features)
     unknown, known = blend.coefficients(["?x", "Anew"])
-    control, mean, _ = blend.mix.weights
+    control, mean, *_ = blend.mix.weights
     parts = np.append(np.full(len(centroids), mean / len(centroids)), control)
     np.testing.assert_allclose(unknown, blend.mix.scale * parts)
     assert np.ptp(known[:-1]) > 0.1
 
 
-def test_without_features_the_ladder_still_predicts(screen):
+def test_without_features_all_still_predicts(screen):
     centroids, n_cells, base, _ = screen
-    for rung in (MeanUnitResidual, NearestNeighbours, KernelRidge, Blend, own_blend):
+    for kind in (MeanUnitResidual, KernelRidge, Blend, own_blend):
         predicted = (
-            rung().fit(training_of(centroids, n_cells, base), None).predict(["Anew", "Bnew"])
+            kind().fit(training_of(centroids, n_cells, base), None).predict(["Anew", "Bnew"])
         )
         assert np.isfinite(predicted).all()
         np.testing.assert_allclose(predicted[0], predicted[1])
@@ -119,27 +125,6 @@ def test_leaving_one_out_is_as_if_it_had_never_been_measured(screen):
     np.testing.assert_allclose(found, expected @ expected.T, atol=1e-9)
 
 
-def test_the_left_out_direction_plays_no_part_in_its_own_prediction(screen):
-    centroids, n_cells, base, _ = screen
-    names = list(centroids.index)
-    kernel = Families().kernel("family", names, names)
-    others = np.delete(np.arange(len(names)), 4)
-    parts = ("control", "mean", "neighbours", "ridge")
-    ridges = np.full(len(names), 0.3)
-
-    def predicted(centroids):
-        effects = effects_of(training_of(centroids, n_cells, base))
-        case = direction_mix._left_out(residual_gram(effects), effects.shares, 4)
-        regression = direction_mix._left_out_regressions(kernel, ridges)[[4]][:, others]
-        similarity = kernel[[4]][:, others]
-        basis = case.responses.basis(0.2)
-        return direction_mix._coefficients(parts, similarity, regression, basis)
-
-    changed = centroids.copy()
-    changed.iloc[4] += np.linspace(-3, 3, N_GENES)
-    np.testing.assert_allclose(predicted(changed), predicted(centroids), atol=1e-6)
-
-
 def test_left_out_regressions_are_those_fitted_without_the_knockout(screen):
     names = list(screen[0].index)
     kernel = sum(Families().kernel(source, names, names) for source in Families.sources)
@@ -153,45 +138,151 @@ def test_left_out_regressions_are_those_fitted_without_the_knockout(screen):
         assert found[i, i] == 0
 
 
-def refitted_loss(screen, kernel, noise, ridge, response_ridge):
-    """Loss and stacking weights when all is fitted anew, on genes, without each knock-out."""
+def with_measured_knockouts(screen):
+    """Noisier effects, and half of the knock-outs among the genes."""
     centroids, n_cells, base, _ = screen
-    unit = np.trace(kernel) / len(kernel)
-    parts, truths = [], []
-    for i, name in enumerate(centroids.index):
-        rest = effects_of(training_of(centroids.drop(index=name), n_cells, base))
-        truth = centroids.loc[name].to_numpy() - rest.perturbed_centroid
-        others = np.delete(np.arange(len(centroids)), i)
-        *directions, control = rest.directions
+    rng = np.random.default_rng(5)
+    names = list(centroids.index)
+    genes = [*names[::2], *centroids.columns[len(names[::2]) :]]
+    centroids = (centroids + rng.normal(0, 0.5, centroids.shape)).set_axis(genes, axis=1)
+    programs = base + rng.normal(0, 1, (4, N_GENES))
+    shares = pd.DataFrame(index=names)
+    return training_of(centroids, n_cells, base, shares), pd.DataFrame(
+        programs, list(PROGRAM_FLAGS), genes
+    )
+
+
+def refitted(training, kernels, noise, candidates):
+    """What each candidate predicts, (n, n_candidates, n_genes), and the truth.
+
+    All is fitted anew, on genes, without each knock-out.
+    """
+    names, genes = list(training.perturbation_centroids.index), list(training.genes)
+    control = training.control_centroid
+    change = training.program_centroids.loc["adipo"] - training.program_centroids.loc["pre_adipo"]
+    own = np.array([genes.index(name) if name in genes else -1 for name in names])
+    levels = np.where(own[:, None] >= 0, np.column_stack([control, change])[own], np.nan)
+    levels = (levels - np.nanmean(levels, axis=0)) / np.nanstd(levels, axis=0)
+    predicted, truths = np.zeros((len(names), len(candidates), len(genes))), []
+    for i, name in enumerate(names):
+        rest = effects_of(training.without([name]))
+        truth = training.perturbation_centroids.loc[name].to_numpy() - rest.perturbed_centroid
+        truths.append(truth / np.linalg.norm(truth))
+        others = np.delete(np.arange(len(names)), i)
+        *directions, control_direction = rest.directions
         mean = np.mean(directions, axis=0)
         deviations = directions - mean
         gram = deviations @ deviations.T
-        kept = gram + response_ridge * np.linalg.eigvalsh(gram)[-1] * np.eye(len(gram))
-        smoothed = gram @ np.linalg.solve(kept, deviations)
-        penalised = kernel[np.ix_(others, others)] + ridge * unit * np.diag(noise[others])
-        parts.append([control, mean, kernel[i, others] @ np.linalg.solve(penalised, smoothed)])
-        truths.append(truth / np.linalg.norm(truth))
-    weights, distance = nnls(np.concatenate(parts, axis=1).T, np.concatenate(truths))
-    return distance**2 / len(centroids), weights
+        axes = np.linalg.eigh(gram)[1][:, -10:]
+        loadings = np.where(own[:, None] >= 0, deviations[:, own].T @ axes, 0)
+        loadings /= np.sqrt((loadings**2).sum(axis=1).mean())
+        described = np.hstack([np.nan_to_num(levels), loadings])
+        all_kernels = {**kernels, "own gene": described @ described.T}
+        for number, (part, ridge, response_ridge) in enumerate(candidates):
+            if part in ("control", "mean"):
+                predicted[i, number] = control_direction if part == "control" else mean
+                continue
+            kernel = all_kernels[part]
+            kept = gram + response_ridge * np.linalg.eigvalsh(gram)[-1] * np.eye(len(gram))
+            smoothed = gram @ np.linalg.solve(kept, deviations)
+            unit = np.trace(kernel) / len(kernel)
+            penalised = kernel[np.ix_(others, others)] + ridge * unit * np.diag(noise[others])
+            predicted[i, number] = kernel[i, others] @ np.linalg.solve(penalised, smoothed)
+    return predicted, np.array(truths)
 
 
-@pytest.mark.parametrize("spread", [0.1, 0.8])
-def test_ridges_and_weights_are_the_best_of_refits_without_each_knockout(screen, spread):
-    centroids, n_cells, base, effect = screen
-    rng = np.random.default_rng(5)
-    centroids = centroids + rng.normal(0, spread, centroids.shape)
-    names = list(centroids.index)
-    kernel = sum(Families().kernel(source, names, names) for source in Families.sources)
-    effects = effects_of(training_of(centroids, n_cells, base))
-    mix = direction_mix.fit_mix(("control", "mean", "ridge"), effects, kernel)
-    case = (centroids, n_cells, base, effect), kernel, relative_noise(effects)
-    refits = {
-        setting: refitted_loss(*case, *setting)
-        for setting in product(direction_mix.RIDGES, direction_mix.RESPONSE_RIDGES)
+PARTS = ("control", "mean", "knowledge", "own gene", "process")
+
+
+@pytest.fixture
+def case(screen):
+    """All that a mix is fitted to, and brute-force refits of it without each knock-out."""
+    training, programs = with_measured_knockouts(screen)
+    training = replace(training, program_centroids=programs)
+    names = list(training.perturbation_centroids.index)
+    of_process = np.array([name[1] in "0134" for name in names], dtype=float)
+    kernels = {
+        "knowledge": sum(Families().kernel(source, names, names) for source in Families.sources),
+        "process": np.outer(of_process, of_process),
     }
-    best = min(refits, key=lambda setting: refits[setting][0])
-    assert (mix.ridge, mix.response_ridge) == best
-    np.testing.assert_allclose(mix.weights, refits[best][1], atol=1e-4)
+    effects = effects_of(training)
+    candidates = direction_mix._candidates(PARTS)
+    refits = refitted(training, kernels, relative_noise(effects), candidates)
+    return effects, kernels, OwnGene.of(training, effects), candidates, *refits
+
+
+def test_what_each_part_predicts_for_a_knockout_left_out_is_as_if_it_was_never_measured(case):
+    effects, kernels, own, candidates, predicted, truths = case
+    products, with_truth = direction_mix._left_out_moments(
+        candidates, effects, kernels, own, relative_noise(effects)
+    )
+    np.testing.assert_allclose(products, predicted @ predicted.transpose(0, 2, 1), atol=1e-8)
+    np.testing.assert_allclose(with_truth, np.einsum("icg,ig->ic", predicted, truths), atol=1e-8)
+
+
+def test_ridges_and_weights_are_the_best_of_refits_without_each_knockout(case):
+    effects, kernels, own, candidates, predicted, truths = case
+    mix = direction_mix.fit_mix(PARTS[:3], effects, kernels, own)
+    fits = {}
+    for number, candidate in enumerate(candidates):
+        if candidate.part == "knowledge":
+            columns = np.concatenate(predicted[:, [0, 1, number]], axis=1).T
+            fits[candidate] = nnls(columns, truths.ravel())
+    best = min(fits, key=lambda candidate: fits[candidate][1])
+    assert mix.candidates[2] == best
+    np.testing.assert_allclose(mix.weights, fits[best][0], atol=1e-4)
+
+
+def test_a_part_on_trial_gets_the_share_that_its_gains_over_refits_earn(case):
+    effects, kernels, own, candidates, predicted, truths = case
+    without, mix = (direction_mix.fit_mix(PARTS[:n], effects, kernels, own) for n in (3, 4))
+    numbers = [candidates.index(candidate) for candidate in mix.candidates]
+    columns = np.concatenate(predicted[:, numbers], axis=1).T
+    after = nnls(columns, truths.ravel())[0]
+    before = np.append(without.weights, 0)
+    losses = [
+        ((np.einsum("c,icg->ig", weights, predicted[:, numbers]) - truths) ** 2).sum(axis=1)
+        for weights in (before, after)
+    ]
+    gain = losses[0] - losses[1]
+    error = gain.std() / np.sqrt(len(gain) - 1)
+    trust = max(0, 1 - (error / gain.mean()) ** 2) if gain.mean() > error else 0
+    np.testing.assert_allclose(mix.weights, before + trust * (after - before), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("gains", "share"), [([0.01, 0.03], 0.75), ([0.0, 0.0], 0), ([-1, 1.5], 0), ([2, 2], 1)]
+)
+def test_trust_by_hand(gains, share):
+    assert stacking._trust(np.array(gains)) == pytest.approx(share)
+
+
+def test_a_gene_that_falls_with_the_process_is_told_by_its_own_place_in_the_data():
+    rng = np.random.default_rng(4)
+    names = [f"G{i}" for i in range(60)]
+    axis, base = rng.normal(0, 1, 200), rng.uniform(2, 6, 200)
+    genes = [*names, *(f"H{i}" for i in range(140))]
+    effects = -np.outer(axis[:60], axis) + rng.normal(0, 0.3, (60, 200))
+    centroids = pd.DataFrame(base + 0.3 * effects, names, genes)
+    programs = pd.DataFrame(
+        np.stack([base - axis, base + axis, base, base]), list(PROGRAM_FLAGS), genes
+    )
+    training = training_of(centroids, pd.Series(100, names), base, pd.DataFrame(index=names))
+    training = replace(training, program_centroids=programs)
+    held_out = training.without(names[:10])
+    predicted = Blend().fit(held_out, None).predict(names[:10])
+    for delta, gene in zip(predicted - held_out.perturbed_centroid, range(10), strict=True):
+        if abs(axis[gene]) > 0.5:
+            assert correlation(delta, -axis[gene] * axis) > 0.5
+
+
+def test_terms_of_the_process_are_learnt_where_they_tell_something(screen):
+    centroids, n_cells, base, _ = screen
+    features = Families()
+    features.sources, features.process = ("noise",), "A"
+    mix = Blend().fit(training_of(centroids, n_cells, base), features).mix
+    weights = dict(zip([c.part for c in mix.candidates], mix.weights, strict=True))
+    assert weights["process"] > 0.1
 
 
 def test_a_badly_measured_direction_is_leant_on_less(screen):
@@ -199,7 +290,7 @@ def test_a_badly_measured_direction_is_leant_on_less(screen):
     few = pd.Series(100, index=n_cells.index).where(n_cells.index != "A0", 20)
     fitted = KernelRidge().fit(training_of(centroids, few, base), Families())
     alike = Families().kernel("family", ["Anew"], list(centroids.index))
-    badly, well, *_ = (alike @ fitted.mix.regressor)[0]
+    badly, well, *_ = (alike @ fitted.mix.regressors["knowledge"])[0]
     assert 0 < badly < 0.6 * well
 
 
@@ -215,11 +306,12 @@ def test_one_huge_effect_does_not_set_the_length_of_predictions(screen):
     centroids, n_cells, base, _ = screen
     effects = effects_of(training_of(centroids, n_cells, base + 100))
     effects.lengths[0] *= 1000
-    mix = direction_mix.fit_mix(("mean",), effects, np.eye(len(centroids)))
+    own = OwnGene.of(training_of(centroids, n_cells, base + 100), effects)
+    mix = direction_mix.fit_mix(("mean",), effects, {}, own)
     assert mix.scale == np.median(effects.lengths[:-1]) < effects.lengths[-1] / 10
 
 
-def test_the_rung_never_sees_the_training_knockouts_own_transcripts(screen):
+def test_the_inner_predictor_never_sees_the_training_knockouts_own_transcripts(screen):
     centroids, n_cells, base, _ = screen
     genes = [*centroids.index, *centroids.columns[len(centroids) :]]
     directions = []
@@ -228,7 +320,7 @@ def test_the_rung_never_sees_the_training_knockouts_own_transcripts(screen):
         for name in table.index:
             table.loc[name, name] *= ratio
         fitted = OwnTranscript(Blend()).fit(training_of(table, n_cells, base), Families())
-        directions.append(fitted.rung.effects.directions)
+        directions.append(fitted.inner.effects.directions)
     np.testing.assert_allclose(*directions, atol=1e-12)
 
 
@@ -258,7 +350,7 @@ def test_the_own_transcripts_ratio_is_learnt_whether_it_falls_or_rises(ratio):
     np.testing.assert_allclose(predicted, [2, 4, 1, 5, 3 * ratio])
 
 
-def test_a_target_that_is_no_measured_gene_keeps_the_rungs_prediction(screen):
+def test_a_target_that_is_no_measured_gene_keeps_the_inner_prediction(screen):
     centroids, n_cells, base, _ = screen
     predictor = OwnTranscript(ControlCentroid()).fit(training_of(centroids, n_cells, base), None)
     np.testing.assert_allclose(predictor.predict(["NOWHERE"])[0], base)
@@ -292,7 +384,7 @@ def test_the_response_ridge_shrinks_principal_directions_as_ridge_regression_doe
     directions = rng.normal(size=(7, 30))
     directions[:6] -= directions[:6].mean(axis=0)
     gram = directions @ directions.T
-    basis = direction_mix._responses(gram).basis(0.3)
+    basis = direction_mix.responses_of(gram).basis(0.3)
     ridge = 0.3 * np.linalg.eigvalsh(gram[:6, :6])[-1]
     expected = gram[:6, :6] @ np.linalg.inv(gram[:6, :6] + ridge * np.eye(6))
     np.testing.assert_allclose(basis @ basis.T, expected, atol=1e-9)

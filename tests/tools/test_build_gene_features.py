@@ -297,4 +297,4 @@ def test_wrong_options_are_told_in_a_sentence(file, build):
     with pytest.raises(SystemExit, match="--replace names KEGG, but the sources are none"):
         build("--gene-sets", path, "--replace", f"KEGG={path}")
     with pytest.raises(SystemExit, match=r"as STRING's protein\.info: 'S1' in place of #string"):
-        build("--network", path, "--string-info", path)
+        build("--network", path, "--string-info", file("info.txt", "S1\tname\nP1\tA\n"))

@@ -1,19 +1,14 @@
-import shutil
-
+import numpy as np
 import pytest
 
 import main
 from perturbation.model.predictors import Blend, ControlCentroid, OwnTranscript
-from tests.conftest import DEMO, ROOT
 from tools import explain
 
 
 @pytest.fixture(scope="module")
-def demo_model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("demo_model")
-    shutil.copy(ROOT / "resources" / "gene_features.npz", path)
-    main.train(str(DEMO), str(path))
-    return path
+def demo_model(all_pages):
+    return all_pages["demo"][1]
 
 
 @pytest.fixture(autouse=True)
@@ -33,21 +28,36 @@ def test_a_predictor_without_weights_is_explained_as_far_as_it_goes(
         assert "genes predicted to rise most" in text
 
 
-def test_an_explanation_names_knockouts_terms_and_genes(demo_model, capsys):
-    assert explain.main(["ZNF24", "--model", str(demo_model), "--top", "4"]) == 0
+def test_any_predictor_with_coefficients_is_explained(demo_model, capsys, monkeypatch):
+    class Copies(ControlCentroid):
+        def coefficients(self, perturbations):
+            return np.array([[0.0, 3.0, *[0.0] * 15, 1.0]] * len(perturbations))
+
+    monkeypatch.setattr(main, "shipped_predictor", Copies)
+    explain.main(["ZNF24", "--model", str(demo_model), "--top", "1"])
+    assert "+75.0%" in capsys.readouterr().out
+
+
+def test_an_explanation_names_knockouts_terms_papers_and_genes(demo_model, capsys):
+    assert explain.main(["SOX3", "--model", str(demo_model), "--top", "4"]) == 0
     text = capsys.readouterr().out
     assert "training knock-outs with the largest weights" in text
     assert "(GO:" in text
+    assert "https://pubmed.ncbi.nlm.nih.gov/" in text
     assert "its own transcript" in text
     assert text.count("%") == 5
 
 
-def test_a_measured_and_an_unknown_gene_are_told_apart(demo_model, capsys):
-    explain.main(["PRDM14", "NO_GENE_AT_ALL", "--model", str(demo_model)])
-    measured, unknown = capsys.readouterr().out.strip().split("\n\n")[1:]
+def test_a_measured_and_an_unmeasured_gene_are_told_apart(demo_model, capsys):
+    explain.main(["PRDM14", "PPARG", "--model", str(demo_model)])
+    measured, unmeasured = capsys.readouterr().out.strip().split("\n\n")[1:]
     assert "PRDM14 was measured in training" in measured
-    assert "Nothing is known about it" in unknown
-    assert "not among the measured genes" in unknown
+    assert "not among the measured genes" in unmeasured
+
+
+def test_a_misspelt_gene_is_refused_with_its_like(demo_model, capsys):
+    assert explain.main(["pparg", "--model", str(demo_model)]) == 2
+    assert "Did you mean PPARG" in capsys.readouterr().err
 
 
 def test_without_a_model_it_says_to_train(tmp_path, capsys):

@@ -1,0 +1,214 @@
+"""What ships on every screen at hand, beside what is simpler: one table.
+
+    python -m benchmarks.screens FILE ... [--splits 100] [--features resources/gene_features.npz]
+
+FILE.npz holds perturbations (p,), genes (g,) and values (p, g), log fold changes; control is 0, and
+`expression` (g,), counts per million of control cells, is used where a file has it. FILE.h5ad holds
+cells, as for benchmarks.cells. In each random split a quarter of the knock-outs, at most 100, is
+predicted from the others, at most 122. The score is the Pearson correlation of predicted with true
+effects, both relative to the mean of the training cells, without the knocked-out gene itself; on
+all genes of a file, or on the 1,000 that vary most over the training rows where a file has the
+`expression` of all. Large screens get fewer splits than asked, so that about 1,000 predictions are
+scored. Differences are paired by knock-out; their standard error is over knock-outs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import main as submission
+from benchmarks.cells import read_cells
+from evaluation.crossval.baselines import BilinearRegression
+from evaluation.scoring.metrics import pearson_delta
+from evaluation.tables import aligned
+from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
+from perturbation.data.centroids import TrainingCentroids
+from perturbation.errors import InputError
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.model.parts import Predictor
+from perturbation.model.predictors import ControlCentroid, KernelRidge, MeanUnitResidual
+from perturbation.progress import progress
+from tools.competition_layout import log_per_100k
+
+FEATURES = Path(__file__).resolve().parent.parent / "resources" / GENE_FEATURES_FILE
+MOST_TRAINED, MOST_PREDICTED, MOST_SCORED = 122, 100, 1000
+N_PANEL = 1000
+SHIPPED, SHUFFLED = "ships", "shuffled"
+CONTENDERS: dict[str, Callable[[], Predictor]] = {
+    SHIPPED: submission.shipped_predictor,
+    "control": ControlCentroid,
+    "mean": MeanUnitResidual,
+    "regression": BilinearRegression,
+    "kernel ridge": KernelRidge,
+    SHUFFLED: submission.shipped_predictor,
+}
+SIMPLER = ("control", "mean", "regression")
+
+
+@dataclass(frozen=True)
+class Screen:
+    """All knock-outs of one screen, as if they had been trained on."""
+
+    name: str
+    whole: TrainingCentroids
+    n_panel: int
+    """Genes to score."""
+
+
+def read_screen(path: Path) -> Screen:
+    """Read an npz file of signatures, or cells.
+
+    Raises
+    ------
+    InputError
+        If an array is missing or their shapes do not fit together.
+    """
+    return _read_centroids(path) if path.suffix == ".h5ad" else _read_signatures(path)
+
+
+def _read_centroids(path: Path) -> Screen:
+    counts, labels, genes = read_cells(path)
+    means = pd.DataFrame(log_per_100k(counts), columns=genes).groupby(labels).mean()
+    n_cells = pd.Series(labels).value_counts()
+    control = means.loc[CONTROL_LABEL].to_numpy()
+    return _screen(path, means.drop(index=CONTROL_LABEL), n_cells, control, len(genes))
+
+
+def _read_signatures(path: Path) -> Screen:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            perturbations, genes = file["perturbations"], file["genes"]
+            values = file["values"].astype(np.float64)
+            expression = file["expression"] if "expression" in file.files else None
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} is no npz file with perturbations, genes and values: {error}."
+        ) from error
+    if values.shape != (len(perturbations), len(genes)):
+        raise InputError(
+            f"{path} has values of shape {values.shape}, expected one row for each of "
+            f"{len(perturbations)} perturbations and one column for each of {len(genes)} genes."
+        )
+    # Predictors keep expression at 0 or above; levels are raised to where that plays no part.
+    control = np.full(len(genes), 10 * np.abs(values).max())
+    if expression is not None:
+        control += np.log2(1 + expression / 10)
+    n_panel = len(genes) if expression is None else N_PANEL
+    centroids = pd.DataFrame(control + values, perturbations, genes)
+    return _screen(path, centroids, pd.Series(1, perturbations), control, n_panel)
+
+
+def _screen(
+    path: Path, centroids: pd.DataFrame, n_cells: pd.Series, control: np.ndarray, n_panel: int
+) -> Screen:
+    """Put them together; nothing is known of programs."""
+    whole = TrainingCentroids(
+        genes=centroids.columns.to_numpy(dtype=str),
+        perturbation_centroids=centroids,
+        n_cells=n_cells[centroids.index],
+        control_centroid=control,
+        n_control_cells=0,
+        program_centroids=pd.DataFrame(
+            [control] * len(PROGRAM_FLAGS), list(PROGRAM_FLAGS), centroids.columns
+        ),
+        proportions=pd.DataFrame(index=centroids.index),
+    )
+    return Screen(path.stem, whole, n_panel)
+
+
+def shuffled(features: GeneFeatures, genes: pd.Index, rng: np.random.Generator) -> GeneFeatures:
+    """Give each of `genes` what is known about another of them."""
+    rows = [features.row_of.get(gene, -1) for gene in genes]
+    return replace(features, row_of=dict(zip(genes, rng.permutation(rows).tolist(), strict=True)))
+
+
+def score_split(
+    training: TrainingCentroids,
+    truth: pd.DataFrame,
+    n_panel: int,
+    features: dict[str, GeneFeatures],
+) -> pd.DataFrame:
+    """Pearson correlation by knock-out (rows) and contender."""
+    centre = training.perturbed_centroid
+    variances = training.perturbation_centroids.var().to_numpy()
+    panel = np.sort(np.argsort(-variances, kind="stable")[:n_panel])
+    scores = {}
+    for name, contender in CONTENDERS.items():
+        fitted = contender().fit(training, features.get(name, features[SHIPPED]))
+        predicted = fitted.predict(list(truth.index))
+        scores[name] = [
+            pearson_delta(true[None, of_others], guess[None, of_others], centre[of_others])
+            for gene, true, guess in zip(truth.index, truth.to_numpy(), predicted, strict=True)
+            for of_others in [panel[training.genes[panel] != gene]]
+        ]
+    return pd.DataFrame(scores, index=truth.index)
+
+
+def score_screen(screen: Screen, features: GeneFeatures, n_splits: int) -> pd.DataFrame:
+    """Scores of every held-out knock-out of every split, index the knock-out.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than eight knock-outs.
+    """
+    names = screen.whole.perturbation_centroids.index
+    n_test = min(len(names) // 4, MOST_PREDICTED)
+    if n_test < 2:
+        raise InputError(f"{screen.name} has {len(names)} knock-outs, expected at least 8.")
+    n_splits = min(n_splits, -(-MOST_SCORED // n_test))
+    rng = np.random.default_rng(0)
+    scores = []
+    with progress(n_splits, f"splits of {screen.name}", unit="split") as bar:
+        for _ in range(n_splits):
+            order = names[rng.permutation(len(names))]
+            truth = screen.whole.perturbation_centroids.loc[order[:n_test]]
+            left = [*order[:n_test], *order[n_test + MOST_TRAINED :]]
+            of = {SHIPPED: features, SHUFFLED: shuffled(features, names, rng)}
+            scores.append(score_split(screen.whole.without(left), truth, screen.n_panel, of))
+            bar.update()
+    return pd.concat(scores)
+
+
+def table(screens: dict[str, pd.DataFrame]) -> str:
+    """One row a screen: mean scores, and what ships minus the simpler answers, paired."""
+    means = pd.DataFrame({name: scores.mean() for name, scores in screens.items()})
+    rows = []
+    for name, scores in screens.items():
+        by_knockout = scores.groupby(level=0).mean()
+        differences = [by_knockout[SHIPPED] - by_knockout[other] for other in SIMPLER]
+        paired = [f"{d.mean():+.3f} ± {d.sem():.3f}" for d in differences]
+        rows.append([name, *(f"{value:.3f}" for value in means[name]), *paired])
+    over_all = [*(f"{value:.3f}" for value in means.mean(axis=1)), *([""] * len(SIMPLER))]
+    header = ["", *CONTENDERS, *(f"ships - {other}" for other in SIMPLER)]
+    return aligned(header, [*rows, ["mean of the screens", *over_all]])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="npz or h5ad")
+    parser.add_argument("--splits", type=int, default=100, help="at most; default: 100")
+    parser.add_argument(
+        "--features", type=Path, default=FEATURES, help="default: resources/gene_features.npz"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        features = load_gene_features(options.features)
+        screens = [read_screen(path) for path in options.files]
+        scores = {s.name: score_screen(s, features, options.splits) for s in screens}
+    except InputError as error:
+        raise SystemExit(str(error)) from error
+    print(table(scores))
+
+
+if __name__ == "__main__":
+    main()

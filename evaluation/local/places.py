@@ -1,0 +1,161 @@
+"""Where a run reads and writes: chosen, looked at before the work, and claimed while it lasts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from perturbation.competition import (
+    CONTROL_LABEL,
+    PREDICTION_FILE,
+    TRAINING_FILE,
+)
+from perturbation.data.dataset import open_dataset
+from perturbation.errors import InputError
+from perturbation.files import carry_along, check_writable
+from perturbation.output.model_file import MODEL_FILE, Model, load_model
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs at a time on one clone get in each other's way there
+    fcntl = None
+
+LOCAL_RUN = Path("data", "local_run")
+"""Where the demo is trained and predicted: neither committed nor pushed."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Directories of a run.
+
+    Attributes
+    ----------
+    submission
+        Holds main.py and `Method description.md`.
+    data, model, prediction
+        Read, written by train(), written by infer().
+    """
+
+    submission: Path
+    data: Path
+    model: Path
+    prediction: Path
+
+
+def choose_data(submission: Path, given: Path | None) -> tuple[Path, str]:
+    """Return the data directory, and a sentence that says which it is and why."""
+    if given is not None:
+        if not given.is_dir():
+            raise InputError(f"--data {given} is no directory; expected one with {TRAINING_FILE}.")
+        return given, f"Data: {given}, as asked."
+    own, demo = submission / "data", submission / "data" / "demo"
+    if (own / TRAINING_FILE).is_file():
+        return own, f"Data: {own}, the competition's files."
+    if (demo / TRAINING_FILE).is_file():
+        return demo, f"Data: {demo}, the embedded demo; {own} does not hold {TRAINING_FILE}."
+    raise InputError(f"Neither {own} nor {demo} holds {TRAINING_FILE}. Run `crunch download`.")
+
+
+def choose_places(
+    submission: Path, data: Path, model: Path | None, prediction: Path | None
+) -> Places:
+    """Keep what stands in resources/ and prediction/ for the competition's own data.
+
+    Anything else, such as the demo, is trained and predicted under data/local_run/, which is
+    neither committed nor pushed.
+    """
+    is_own = data.resolve() == (submission / "data").resolve()
+    home = submission if is_own else submission / LOCAL_RUN
+    return Places(
+        submission,
+        data.resolve(),
+        (model or home / "resources").resolve(),
+        (prediction or home / "prediction").resolve(),
+    )
+
+
+@contextmanager
+def claimed(places: Places) -> Iterator[None]:
+    """Keep other runs out of the model and prediction directories; wait for one that is there.
+
+    The system ends the claim when the process ends, however that is; no file is left.
+    """
+    with ExitStack() as claims:
+        for directory in sorted({places.model, places.prediction}):  # in one order for all runs
+            if fcntl and directory.is_dir():
+                number = os.open(directory, os.O_RDONLY)
+                claims.callback(os.close, number)
+                _lock(number, directory)
+        yield
+
+
+def _lock(number: int, directory: Path) -> None:
+    with suppress(OSError):  # a disk without locks
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Another run is at work in {directory}; this one waits for it.", flush=True)
+            fcntl.flock(number, fcntl.LOCK_EX)
+
+
+def check_model(places: Places) -> None:
+    """Refuse a model of other data, which may know what is held out here."""
+    if not places.model.is_dir():
+        raise InputError(
+            f"{places.model} is no directory. Give --model the one that holds {MODEL_FILE}, or run "
+            "without --skip-train."
+        )
+    if (places.model / MODEL_FILE).is_file():
+        model = load_model(places.model)
+        if not was_trained_on(model, places.data):
+            raise InputError(
+                f"{places.model / MODEL_FILE} was trained on {model.training.description}, other "
+                f"data than {places.data}. Run without --skip-train."
+            )
+
+
+def was_trained_on(model: Model, data: Path) -> bool:
+    """Whether genes, knock-outs and their numbers of cells are those of a data directory."""
+    if not (data / TRAINING_FILE).is_file():
+        return False
+    dataset = open_dataset(data)
+    n_cells = pd.Series(dataset.labels).value_counts().drop(CONTROL_LABEL)
+    return (
+        np.array_equal(dataset.genes, model.training.genes)
+        and n_cells.to_dict() == model.training.n_cells.to_dict()
+    )
+
+
+def put_resources(places: Places) -> None:
+    """Copy what stands in resources/ beside the model, such as gene features, to another place.
+
+    What a directory of the user's already holds stays.
+    """
+    home = (places.submission / "resources").resolve()
+    if places.model == home:
+        return
+    if places.model == (places.submission / LOCAL_RUN / "resources").resolve():
+        for file in _resources(places.model):
+            file.unlink()
+    for file in _resources(home):
+        carry_along(file, places.model)
+
+
+def _resources(directory: Path) -> list[Path]:
+    """Every file of a model directory but the model itself."""
+    files = directory.iterdir() if directory.is_dir() else ()
+    return [file for file in files if file.is_file() and file.name != MODEL_FILE]
+
+
+def prepare(places: Places, *, trains: bool) -> None:
+    """Make the directories to write to, or say before the work why one may not."""
+    written = [places.prediction / PREDICTION_FILE, *[places.model / MODEL_FILE] * trains]
+    for file in written:
+        check_writable(file)
+        file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,44 @@
+"""The three pages of the demo and of a simulated competition with every gene, each made once."""
+
+import shutil
+from pathlib import Path
+
+import main
+from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval.contenders import BASELINES, SHIPPED
+from evaluation.crossval.fast import Settings
+from evaluation.crossval.workers import Workers
+from simulation.competition import simulate
+from tools.atlas.__main__ import atlas_page
+from tools.explore.__main__ import explore
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "data" / "demo"
+ALL_GENES = 21_592
+
+
+def pages_of(data, named, out):
+    """Make the pages; return their paths by name, the model directory and the finished run."""
+    model = out / "resources"
+    model.mkdir(parents=True)
+    shutil.copy(ROOT / "resources" / "gene_features.npz", model)
+    main.train(str(data), str(model))
+    settings = Settings((SHIPPED, *BASELINES), n_folds=3, panel_draws=1)
+    finished = cross_validation_run.run(data, model, settings, Workers())
+    paths = {
+        "explore": explore(data, out / "explore", named, model),
+        "report": cross_validation_run.report(finished, out / "report"),
+        "atlas": atlas_page(model, data / "predict_perturbations.txt", out / "atlas"),
+    }
+    return paths, model, finished
+
+
+def simulated(path):
+    """A competition of full gene count and few cells."""
+    sizes = {"n_perturbations": 8, "n_targets": 50, "n_held_out": 2}
+    simulate(path, n_cells=300, n_genes=ALL_GENES, **sizes)
+    return path
+
+
+def demo_pages(out):
+    return pages_of(DEMO, ["PRDM14"], out)

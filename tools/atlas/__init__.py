@@ -1,0 +1,1 @@
+"""A page about all that is predicted, and about how far to believe it."""

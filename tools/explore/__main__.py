@@ -1,0 +1,116 @@
+"""Write a page about a data directory: cells, knock-outs, effects, programs, and what is odd.
+
+    python -m tools.explore DATA --out explore [--show GENE_OR_KNOCKOUT ...]
+
+One pass over the cells; the pictures are of a sample that is spread evenly over every knock-out.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from evaluation.report.page import bullets, facts, table, write_page
+from perturbation.competition import PROGRAM_FLAGS
+from perturbation.data.dataset import open_dataset
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from tools.explain import RESOURCES, run_command
+from tools.explore import pictures
+from tools.explore.cell_map import cell_maps, check_named
+from tools.explore.look import DEPTH, POOL, Look, look_at
+from tools.explore.oddities import oddities, pool_shifts
+
+SEED = 0
+
+
+def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) -> Path:
+    """Write the page and return its path.
+
+    Parameters
+    ----------
+    data
+        A data directory in the competition's layout.
+    out
+        Gets index.html.
+    named
+        Genes or knock-outs to colour the map by.
+    model
+        Directory of gene_features.npz.
+
+    Raises
+    ------
+    InputError
+        If the data are not as train() demands, or a name is neither gene nor knock-out.
+    """
+    gene_features = load_gene_features(model / GENE_FEATURES_FILE)
+    dataset = open_dataset(data)
+    check_named(named, dataset)
+    look = look_at(dataset)
+    sections = {
+        "What is here": [
+            facts(_facts(look)),
+            pictures.cells_of_knockouts(look),
+            pictures.depth_of_pools(look),
+        ],
+        "Map of the cells": cell_maps(look, named, SEED),
+        "How strong the effects are": [
+            pictures.strength_and_chance(look),
+            pictures.strength_and_expression(look),
+        ],
+        "First axes of the effects": [
+            pictures.axes_map(look),
+            pictures.axes_and_programs(look),
+            table(pictures.axis_genes(look), "Axes, their share of variance and their genes"),
+        ],
+        "Programs": [pictures.shares(look, program) for program in PROGRAM_FLAGS],
+        "Knock-outs and genes": pictures.heat_map(look),
+        "What is odd": _odd(look, gene_features, data),
+    }
+    intro = f"{data.resolve().name}: look at it before you model it."
+    return write_page(out, "The data", intro, sections)
+
+
+def _facts(look: Look) -> dict[str, str]:
+    n_cells, n_genes = len(look.dataset.labels), len(look.summary.training.genes)
+    words = {
+        "Cells": f"{n_cells:,}, of which {look.summary.training.n_control_cells:,} controls",
+        "Genes": f"{n_genes:,}; effects, axes and map are of the {len(look.genes):,} most variable",
+        "Knock-outs": f"{len(look.strengths):,}",
+        "Pools": f"{look.obs[POOL].nunique()}" if POOL in look.obs else f"not told: no {POOL}",
+        "Depth": f"not told: no {DEPTH}",
+        "Sample": f"{len(look.panel):,} cells, as many of each knock-out and of the controls",
+    }
+    if DEPTH in look.obs:
+        low, middle, high = look.obs[DEPTH].quantile([0.05, 0.5, 0.95])
+        words["Depth"] = f"median {middle:,.0f} counts a cell; 90 percent {low:,.0f} to {high:,.0f}"
+    return words
+
+
+def _odd(look: Look, gene_features: GeneFeatures, data: Path) -> str:
+    found = oddities(look, gene_features, data)
+    odd = found[found["how many"] > 0]
+    sentences = [f"{len(odd)} of {len(found)} things looked for were found."]
+    if POOL in look.obs:
+        shifts = pool_shifts(look)
+        sentences.append(
+            f"Cells of pool {shifts.idxmax()} lie furthest from the means of their knock-outs: "
+            f"{shifts.max():.1f} times what chance gives, the median pool's {shifts.median():.1f}."
+        )
+    return bullets(sentences) + table(found, "What was looked for")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser.add_argument("data", type=Path, help="data directory, such as data or data/demo")
+    parser.add_argument("--out", type=Path, default=Path("explore"), help="default: explore/")
+    parser.add_argument("--show", nargs="+", default=[], metavar="NAME", help="gene or knock-out")
+    return run_command(_explore, parser.parse_args(arguments))
+
+
+def _explore(options: argparse.Namespace) -> None:
+    print("Page:", explore(options.data, options.out, options.show))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
