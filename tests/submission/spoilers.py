@@ -255,10 +255,6 @@ def data_group(file: h5py.File) -> None:
     file.create_group("X/data")
 
 
-def renamed(position: int, source: int) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda names: at(position, names[source])(names)
-
-
 def one_array(path: Path) -> None:
     path.unlink()
     with path.open("wb") as file:
