@@ -1,6 +1,5 @@
 """resources/model.npz: what train() learnt, as plain versioned arrays."""
 
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -125,8 +124,10 @@ def load_model(model_directory_path: str | Path) -> Model:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    if not os.access(path, os.R_OK):
-        raise InputError(no_permission(path))
+    try:
+        path.open("rb").close()
+    except PermissionError as error:
+        raise InputError(no_permission(path)) from error
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} cannot be read: it is no npz archive, or not whole. Run train() again."
