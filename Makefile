@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(RUN) local_test.py --data data/demo
 
 test: $(VENV)/.installed-dev
-	$(RUN) -m pytest --numprocesses=auto --dist=loadfile
+	$(RUN) -m pytest --numprocesses=auto --dist=loadgroup
 
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff format --check .

@@ -18,6 +18,14 @@ MODULES = sorted({path.name for path in ROOT.glob("*.py")} - {"local_test.py"})
 """main.py, and what a user put beside it."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Tests of one file share a process, and so do all that look at the pages: these are dear."""
+    for item in items:
+        shared = "pages" if "all_pages" in item.fixturenames else item.path.name
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say how many bad inputs were refused and how many odd ones accepted."""
     passed = [report.nodeid for report in terminalreporter.stats.get("passed", [])]
