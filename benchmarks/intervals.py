@@ -8,8 +8,7 @@ same world, which gives the expected score that the interval is about. Prints ho
 hold that expectation, how wide they are, how much wider they would have to be, and by how much the
 cross-validation, which trains on fewer knock-outs, is off on average; then how often a contender of
 equal expected score is called really better, alone and as one of five, and how often a gain is
-found. Seeds from 0 have set the widths (`evaluation.crossval.comparison.WIDENED`); the default ones
-show them.
+found.
 """
 
 import argparse
@@ -172,7 +171,7 @@ def describe(intervals: pd.DataFrame) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--competitions", type=int, default=100)
-    parser.add_argument("--first-seed", type=int, default=1000, help="0: those that set the width")
+    parser.add_argument("--first-seed", type=int, default=1000, help="default: 1000")
     parser.add_argument("--knockouts", type=int, default=40)
     parser.add_argument("--fresh", type=int, default=300)
     parser.add_argument("--folds", type=int, default=5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,6 @@ from evaluation.scoring.metrics import METRICS
 from evaluation.tables import aligned
 
 SEED = 0
-WIDENED = {"pearson_delta": 1.0, "mmd": 1.0, "l1": 1.0}
-"""By so much an interval of a difference is widened, so that of contenders with equal expected
-score at most 5 in 100 are called really better: measured by `python -m benchmarks.intervals` on
-simulated competitions, and shown there on others."""
 TITLES = {"pearson_delta": "Pearson delta", "mmd": "MMD", "l1": "L1"}
 
 
@@ -47,12 +43,6 @@ class Estimate:
         level = 1 - (1 - LEVEL) / n_compared
         ends = interval(values, numbers, np.random.default_rng(SEED), level)
         return cls(float(values.mean()), standard_error(values, numbers), *ends)
-
-    def widened(self, factor: float) -> Estimate:
-        """Return the same estimate with an interval so many times as wide."""
-        half = factor * (self.high - self.low) / 2
-        middle = (self.high + self.low) / 2
-        return replace(self, low=middle - half, high=middle + half)
 
 
 @dataclass(frozen=True)
@@ -140,7 +130,7 @@ def compare(scores: pd.DataFrame, n_baselines: int = 0) -> list[Comparison]:
             gap = values - by_repeat[metric][reference]
             difference = None
             if contender in others:
-                difference = Estimate.of(gap, folds, n_compared).widened(WIDENED[metric])
+                difference = Estimate.of(gap, folds, n_compared)
             comparisons.append(
                 Comparison(contender, reference, metric, Estimate.of(values, folds), difference)
             )
