@@ -72,7 +72,7 @@ KILLED = "import os, signal\ndef train():\n    os.kill(os.getpid(), signal.SIGKI
     ("evidence", "words"),
     [
         ({}, "SIGKILL .* ended its process; it held"),
-        ({"NEAR_THE_LIMIT": 0}, "most likely because memory ran out"),
+        ({"NEAR_THE_LIMIT": -1}, "most likely because memory ran out"),
         ({"count_oom_kills": iter([3, 4]).__next__}, "the system killed it because memory ran out"),
     ],
 )
