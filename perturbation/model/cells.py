@@ -64,8 +64,9 @@ def choose_cells(summary: Summary, n_chosen: int = CELLS_PER_PERTURBATION) -> np
 
 def herded(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int) -> np.ndarray:
     """(n_chosen,) rows of `cells`, of those among `candidates`, in the order of choice."""
-    panel = cells[:, most_variable_genes(cells, N_KERNEL_GENES)][candidates].toarray()
-    kernel = mmd_kernel(panel.astype(np.float64))
+    genes = most_variable_genes(cells, N_KERNEL_GENES)
+    # No name for what is in between: it would be held while the kernel, the largest, is made.
+    kernel = mmd_kernel(cells[:, genes][candidates].astype(np.float64).toarray())
     order = _herd(kernel, min(n_chosen, len(kernel)))
     return candidates[np.resize(order, n_chosen)]
 

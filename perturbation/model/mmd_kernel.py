@@ -23,8 +23,8 @@ def mmd_kernel(rows: np.ndarray) -> np.ndarray:
     -------
     (n, n) float64; 5 on the diagonal. Peak memory this matrix, and a copy of the rows.
     """
-    centred = rows - rows.mean(axis=0)  # subtle: distances stay, cancellation in the Gram shrinks
-    matrix = centred @ centred.T
+    rows = rows - rows.mean(axis=0)  # subtle: distances stay, cancellation in the Gram shrinks
+    matrix = rows @ rows.T
     squares = np.diag(matrix).copy()
     for start in range(0, len(rows), ROWS_PER_BLOCK):
         block = matrix[start : start + ROWS_PER_BLOCK]
