@@ -66,7 +66,7 @@ def herded(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int) -> np
     """(n_chosen,) rows of `cells`, of those among `candidates`, in the order of choice."""
     genes = most_variable_genes(cells, N_KERNEL_GENES)
     # No name for what is in between: it would be held while the kernel, the largest, is made.
-    kernel = mmd_kernel(cells[:, genes][candidates].astype(np.float64).toarray())
+    kernel = mmd_kernel(cells[:, genes][candidates].astype(np.float64).toarray(), np.float32)
     order = _herd(kernel, min(n_chosen, len(kernel)))
     return candidates[np.resize(order, n_chosen)]
 
@@ -89,7 +89,7 @@ def most_variable_genes(
 
 def _herd(kernel: np.ndarray, n_chosen: int) -> np.ndarray:
     """Rows chosen one by one, each the best addition to those before, none twice."""
-    closeness_to_all = kernel.mean(axis=1)
+    closeness_to_all = kernel.mean(axis=1, dtype=np.float64)
     closeness_to_chosen = np.zeros(len(kernel))
     chosen: list[int] = []
     for size in range(1, n_chosen + 1):
