@@ -43,7 +43,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     partial = unfinished_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
+        remove_leftovers(path)
         yield partial
         partial.replace(path)
     except BaseException as error:
@@ -77,11 +77,12 @@ def unfinished_name(path: Path, pid: int | None = None) -> Path:
     return path.with_name(f".{path.name}.{platform.node()}-{pid or os.getpid()}.unfinished")
 
 
-def _remove_leftovers(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed left of a file, or of a directory, of this name."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.unfinished"):
         with suppress(OSError):  # another process was faster, or owns it
             if not _is_in_use(left):
-                left.unlink()
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _is_in_use(unfinished: Path) -> bool:
