@@ -89,9 +89,10 @@ def most_variable_genes(
 
 def _herd(kernel: np.ndarray, n_chosen: int) -> np.ndarray:
     """Rows chosen one by one, each the best addition to those before, none twice."""
-    # The first is the cell nearest to all: the largest row mean of the kernel. Each next one must be
-    # near to all, but far from those chosen: of two clouds of 60 and 40 cells the first pick lies in
-    # the larger, the second in the smaller, and so on in turn, until the picks stand 60 to 40.
+    # The first is the cell nearest to all: the largest row mean of the kernel. Each next one must
+    # be near to all, but far from those chosen: of two clouds of 60 and 40 cells the first pick
+    # lies in the larger, the second in the smaller, and so on in turn, until the picks stand 60 to
+    # 40.
     closeness_to_all = kernel.mean(axis=1, dtype=np.float64)
     closeness_to_chosen = np.zeros(len(kernel))
     chosen: list[int] = []
