@@ -20,13 +20,13 @@ import pandas as pd
 
 import main
 from benchmarks.ways_not_taken import other_answers
+from evaluation.crossval.folds import read_once
 from evaluation.local.answers import Answer, constant_answer, score_answer, written_answer
 from evaluation.local.stages import infer_values
 from evaluation.local.truth import LocalTruth, read_local_truth
 from evaluation.scoring.metrics import METRICS
-from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
+from perturbation.competition import CONTROL_LABEL
 from perturbation.data.dataset import open_dataset
-from perturbation.data.summary import summarise
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.model.predictors import ControlCentroid
 from perturbation.output.model_file import load_model
@@ -83,8 +83,10 @@ def score_ways(data: Path) -> dict[tuple[str, str], pd.DataFrame]:
     truth = read_local_truth(data)
     panel = [np.arange(len(truth.genes))]
     gene_features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
-    summary = summarise(open_dataset(data), first_cells=CELLS_PER_PERTURBATION)
-    ways = other_answers(summary, truth, gene_features, np.random.default_rng(0))
+    dataset = open_dataset(data)
+    summary, measured = read_once(dataset, np.arange(len(dataset.genes)))
+    rng = np.random.default_rng(0)
+    ways = other_answers(summary, measured.cells, truth, gene_features, rng)
     return {(metric, name): score_answer(truth, answer, panel) for metric, name, answer in ways}
 
 

@@ -29,13 +29,13 @@ from evaluation.crossval.fast import (
     score,
     score_fold,
 )
-from evaluation.crossval.folds import as_train_keeps, truth_of
+from evaluation.crossval.folds import Truth
 from evaluation.crossval.workers import Workers, map_tasks
 from evaluation.scoring.metrics import METRICS
 from evaluation.tables import aligned
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
-from perturbation.data.summary import Summary
+from perturbation.data.summary import CELLS_KEPT_PER_LABEL, Summary, spread_evenly
 from simulation.world import World, draw_cells, draw_world
 
 N_GENES = 150
@@ -59,20 +59,21 @@ def simulated_summary(world: World, names: np.ndarray, rng: np.random.Generator)
     expression = cells.expression()
     flags = pd.DataFrame(cells.flags, columns=list(PROGRAM_FLAGS))
     centroids = pd.DataFrame(expression, columns=world.genes).groupby(labels).mean()
+    of_program = cells.flags.T * (labels == CONTROL_LABEL)
+    of_program = of_program / np.maximum(of_program.sum(axis=1, keepdims=True), 1)
     training = TrainingCentroids(
         genes=world.genes,
         perturbation_centroids=centroids.loc[names],
         n_cells=pd.Series(CELLS_OF_A_LABEL, index=names),
         control_centroid=centroids.loc[CONTROL_LABEL].to_numpy(),
         n_control_cells=2 * CELLS_OF_A_LABEL,
-        program_centroids=centroids.loc[[CONTROL_LABEL] * len(PROGRAM_FLAGS)],
+        program_centroids=pd.DataFrame(of_program @ expression, list(PROGRAM_FLAGS), world.genes),
         proportions=flags.groupby(labels).mean(),
     )
     return Summary(
         training,
         cells=sparse.csr_array(expression.astype(np.float32)),
         cell_labels=labels,
-        cell_ranks=pd.Series(labels).groupby(labels).cumcount().to_numpy(),
         cell_programs=flags,
     )
 
@@ -85,8 +86,10 @@ def one_competition(options: argparse.Namespace, seed: int) -> pd.DataFrame:
     training = simulated_summary(world, world.knockouts[:n], rng)
     fresh = simulated_summary(world, world.knockouts[n:], rng)
     settings = Settings(CONTENDERS, options.folds, options.repeats)
-    kept, truth = as_train_keeps(training), truth_of(training, np.arange(N_GENES))
-    material = Material(kept, truth, {"": gene_features_of(world)}, settings)
+    kept = training.with_cells(
+        np.flatnonzero(spread_evenly(training.cell_labels, CELLS_KEPT_PER_LABEL))
+    )
+    material = Material(kept, truth_of(training), {"": gene_features_of(world)}, settings)
     folds = pd.concat([score_fold(material, f) for f in all_folds(training, settings)])
     return _intervals(_ordered(folds), _ordered(_expected(material, fresh))).assign(seed=seed)
 
@@ -95,7 +98,19 @@ def _expected(material: Material, fresh: Summary) -> pd.DataFrame:
     """Score the pipeline, trained on everything, on the fresh knock-outs."""
     names = list(fresh.training.perturbation_centroids.index)
     predictions = predict_fold(material, material.summary, Fold(0, 0, names))
-    return score(predictions, truth_of(fresh, material.truth.columns))
+    return score(predictions, truth_of(fresh))
+
+
+def truth_of(summary: Summary) -> Truth:
+    """Return what was measured of simulated knock-outs."""
+    perturbed = np.flatnonzero(summary.cell_labels != CONTROL_LABEL)
+    return Truth(
+        np.arange(N_GENES),
+        summary.training.perturbation_centroids,
+        summary.cells[perturbed],
+        summary.cell_labels[perturbed],
+        summary.training.proportions.drop(index=CONTROL_LABEL),
+    )
 
 
 def _ordered(scores: pd.DataFrame) -> pd.DataFrame:
@@ -131,6 +146,7 @@ def describe_verdicts(intervals: pd.DataFrame) -> str:
     rows = []
     gaps = intervals[(intervals["of"] == "difference") & (intervals["high"] > intervals["low"])]
     for (metric, n), group in gaps.groupby(["metric", "n_compared"]):
+        metric = str(metric)
         sign = 1 if METRICS[metric] == "higher" else -1
         half = (group["high"] - group["low"]) / 2
         away = sign * (group["mean"] - group["truth"]) / half  # above 1: called really better

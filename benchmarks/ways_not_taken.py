@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 import main
 from evaluation.crossval.contenders import control_proportions, mean_proportions
-from evaluation.crossval.folds import as_train_keeps
 from evaluation.local.answers import Answer
 from evaluation.local.truth import LocalTruth
 from evaluation.scoring.metrics import l1_distance
@@ -29,27 +29,32 @@ RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 def other_answers(
-    summary: Summary, truth: LocalTruth, gene_features: GeneFeatures, rng: np.random.Generator
+    summary: Summary,
+    first: sparse.csr_array,
+    truth: LocalTruth,
+    gene_features: GeneFeatures,
+    rng: np.random.Generator,
 ) -> Iterator[tuple[str, str, Answer]]:
     """Yield the metric that a way is about, its name and its answer for the local ground truth.
 
     Parameters
     ----------
     summary
-        Of the training cells, with the first 100 of each label among them.
+        Of the training cells.
+    first
+        (n, n_genes) the first 100 cells of each knock-out.
     """
-    kept = as_train_keeps(summary)
     asked = truth.perturbations, truth.genes
     ways: dict[str, Cells] = {
         "random cells": partial(_random, rng=rng),
         "herded, not moved": _herded,
-        "herded like the first 100 of each knock-out": lambda _: _herded_first(summary),
+        "herded like the first 100 of each knock-out": lambda _: _herded_of(first),
         "herded program by program": _by_program,
     }
     for name, cells in ways.items():
-        model = main.fit(kept, gene_features, cells=cells)
+        model = main.fit(summary, gene_features, cells=cells)
         yield "mmd", name, _answer(truth, *main.predict(model, gene_features, *asked))
-    model = main.fit(kept, gene_features)
+    model = main.fit(summary, gene_features)
     yield (
         "mmd",
         "cells scaled, not shifted",
@@ -80,14 +85,11 @@ def _random(summary: Summary, rng: np.random.Generator) -> np.ndarray:
 
 
 def _herded(summary: Summary) -> np.ndarray:
-    rows = herded(summary.cells, _perturbed(summary), CELLS_PER_PERTURBATION)
-    return summary.cells[rows].toarray()
+    return _herded_of(summary.cells[_perturbed(summary)])
 
 
-def _herded_first(summary: Summary) -> np.ndarray:
-    first = _perturbed(summary)
-    first = first[summary.cell_ranks[first] < CELLS_PER_PERTURBATION]
-    return summary.cells[herded(summary.cells, first, CELLS_PER_PERTURBATION)].toarray()
+def _herded_of(cells: sparse.csr_array) -> np.ndarray:
+    return cells[herded(cells, np.arange(cells.shape[0]), CELLS_PER_PERTURBATION)].toarray()
 
 
 def _by_program(summary: Summary) -> np.ndarray:

@@ -9,13 +9,13 @@ against the mean perturbed cell.
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import main as submission
+from evaluation.command import ending
 from evaluation.report.weights import inner
 from perturbation.answers import fitted, predicted_centroids
 from perturbation.data.centroids import TrainingCentroids
@@ -144,7 +144,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("targets", nargs="+", metavar="GENE")
     parser.add_argument("--model", type=Path, default=RESOURCES, help="default: resources/")
     parser.add_argument("--top", type=int, default=5, help="default: 5")
-    return run_command(_explain_all, parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    return ending(lambda: _explain_all(options))
 
 
 def _explain_all(options: argparse.Namespace) -> None:
@@ -158,16 +159,6 @@ def _explain_all(options: argparse.Namespace) -> None:
     for target, centroid in zip(options.targets, centroids, strict=True):
         text = explain(target, centroid, predictor, training, gene_features, options.top)
         print(text, end="\n\n")
-
-
-def run_command(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
-    """Run a command; say in one sentence what is wrong with the input, with status 2."""
-    try:
-        command(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from scipy import sparse
 
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.data.dataset import Dataset
-from perturbation.data.summary import CELLS_KEPT_PER_LABEL, Summary, spread_evenly, summarise
+from perturbation.data.matrix import Sparse
+from perturbation.data.summary import GrowingMatrix, Summary, summarise, within
 from perturbation.errors import InputError
 
 SEED = 0
@@ -69,32 +70,25 @@ def read_once(dataset: Dataset, scored: np.ndarray) -> tuple[Summary, Truth]:
     Returns
     -------
     summary
-        What train() would sum up.
+        What train() sums up.
     truth
         Of all perturbations, without the controls.
     """
-    summary = summarise(dataset, first_cells=CELLS_PER_PERTURBATION)
-    return as_train_keeps(summary), truth_of(summary, scored)
-
-
-def as_train_keeps(summary: Summary) -> Summary:
-    """Keep of the cells those that train() keeps: spread evenly over the rows of each label."""
-    training = summary.training
-    n_cells = training.n_cells.reindex(summary.cell_labels).fillna(training.n_control_cells)
-    kept = spread_evenly(summary.cell_ranks, n_cells.to_numpy(), CELLS_KEPT_PER_LABEL)
-    return summary.with_cells(np.flatnonzero(kept))
-
-
-def truth_of(summary: Summary, scored: np.ndarray) -> Truth:
-    """Return the truth in a summary that holds the first 100 cells of every label."""
     columns = np.sort(scored)
-    is_truth = summary.cell_labels != CONTROL_LABEL
-    is_truth &= summary.cell_ranks < CELLS_PER_PERTURBATION
-    return Truth(
+    ranks = pd.Series(dataset.labels).groupby(dataset.labels).cumcount().to_numpy()
+    is_knocked_out = dataset.labels != CONTROL_LABEL
+    first = np.flatnonzero((ranks < CELLS_PER_PERTURBATION) & is_knocked_out)
+    cells = GrowingMatrix()
+
+    def watch(rows: slice, genes: slice, block: Sparse) -> None:
+        cells.add(block[within(first, rows)][:, within(columns, genes)])
+
+    summary = summarise(dataset, watch=watch)
+    return summary, Truth(
         columns,
         summary.training.perturbation_centroids.iloc[:, columns],
-        summary.cells[np.flatnonzero(is_truth)][:, columns],
-        summary.cell_labels[is_truth],
+        cells.finished(len(first), len(columns)),
+        dataset.labels[first],
         summary.training.proportions.drop(index=CONTROL_LABEL),
     )
 

@@ -37,10 +37,7 @@ def thinned(labels: np.ndarray, cells_per_perturbation: int) -> np.ndarray:
     cells_per_perturbation
         Cells to keep of a knock-out; all, if it has no more.
     """
-    groups = pd.Series(labels).groupby(labels)
-    n_cells = groups.transform("size").to_numpy()
-    is_kept = spread_evenly(groups.cumcount().to_numpy(), n_cells, cells_per_perturbation)
-    return is_kept | (labels == CONTROL_LABEL)
+    return spread_evenly(labels, cells_per_perturbation) | (labels == CONTROL_LABEL)
 
 
 def write_thinned(data: Path, out: Path, kept: np.ndarray) -> None:

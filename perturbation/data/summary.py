@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,8 +32,6 @@ class Summary:
         (n, n_genes) float32, real cells of every label, NC included, in file order.
     cell_labels
         (n,) the label of each row of `cells`.
-    cell_ranks
-        (n,) the place of each row of `cells` among the cells of its label in the file, from 0.
     cell_programs
         (n, 4) 0/1, the program flags of each row of `cells`.
     """
@@ -41,7 +39,6 @@ class Summary:
     training: TrainingCentroids
     cells: sparse.csr_array
     cell_labels: np.ndarray
-    cell_ranks: np.ndarray
     cell_programs: pd.DataFrame
 
     def __repr__(self) -> str:
@@ -53,7 +50,6 @@ class Summary:
             self,
             cells=self.cells[rows],
             cell_labels=self.cell_labels[rows],
-            cell_ranks=self.cell_ranks[rows],
             cell_programs=self.cell_programs.iloc[rows].reset_index(drop=True),
         )
 
@@ -64,15 +60,21 @@ class Summary:
         return replace(self.with_cells(others), training=self.training.without(names))
 
 
-def summarise(dataset: Dataset, *, first_cells: int = 0, cells_per_block: int = 256) -> Summary:
+Watch = Callable[[slice, slice, Sparse], None]
+"""Is shown every block that is read: its rows, its columns, its values."""
+
+
+def summarise(
+    dataset: Dataset, *, watch: Watch | None = None, cells_per_block: int = 256
+) -> Summary:
     """Read X once: its centroids, and some cells of every label.
 
     Parameters
     ----------
     dataset
         From `open_dataset`.
-    first_cells
-        Keep the first so many cells of every label too, for a cross-validation to compare with.
+    watch
+        What else wants to see the cells in this one pass.
     cells_per_block
         Block of the reader. The result does not depend on it.
 
@@ -82,28 +84,28 @@ def summarise(dataset: Dataset, *, first_cells: int = 0, cells_per_block: int = 
         If X holds what log2(1 + counts per 100,000) cannot be.
     """
     labels, codes, n_cells = np.unique(dataset.labels, return_inverse=True, return_counts=True)
-    ranks = pd.Series(codes).groupby(codes).cumcount().to_numpy()
-    is_kept = spread_evenly(ranks, n_cells[codes], CELLS_KEPT_PER_LABEL) | (ranks < first_cells)
-    kept = np.flatnonzero(is_kept)
+    kept = np.flatnonzero(spread_evenly(dataset.labels, CELLS_KEPT_PER_LABEL))
     is_control = dataset.labels == CONTROL_LABEL
     # For each program: 0 for its control cells, -1 for all others.
     program_codes = dataset.program_flags.to_numpy().T * is_control - 1
     sums = np.zeros((len(labels), len(dataset.genes)))
     program_sums = np.zeros((len(PROGRAM_FLAGS), len(dataset.genes)))
-    cells = _GrowingMatrix()
+    cells = GrowingMatrix()
     with progress(len(codes), "reading cells", unit="cell") as bar:
         for rows, columns, block in dataset.blocks(cells_per_block):
+            # One reading serves all: sums by knock-out, by program of the controls, and cells kept.
             add_by_label(sums[:, columns], codes[rows], block)
             for number, program in enumerate(program_codes):
                 add_by_label(program_sums[number : number + 1, columns], program[rows], block)
-            cells.add(block[kept[(kept >= rows.start) & (kept < rows.stop)] - rows.start])
+            cells.add(block[within(kept, rows)])
+            if watch:
+                watch(rows, columns, block)
             bar.update(block.shape[0] * block.shape[1] / len(dataset.genes))
     n_of_program = (program_codes >= 0).sum(axis=1)
     return Summary(
         _centroids(dataset, labels, n_cells, sums, n_of_program, program_sums),
-        cells=type(block)(cells.arrays(), shape=(len(kept), len(dataset.genes))).tocsr(),
+        cells=cells.finished(len(kept), len(dataset.genes)),
         cell_labels=dataset.labels[kept],
-        cell_ranks=ranks[kept],
         cell_programs=dataset.program_flags.iloc[kept].reset_index(drop=True),
     )
 
@@ -133,7 +135,7 @@ def _centroids(
     )
 
 
-class _GrowingMatrix:
+class GrowingMatrix:
     """Rows (or columns) of a sparse matrix, put one behind the other with no copy at the end.
 
     Bytearrays grow in place; stacking a list of matrices would take twice the memory.
@@ -144,26 +146,34 @@ class _GrowingMatrix:
         self.lengths = [np.zeros(1, np.int32)]
 
     def add(self, matrix: Sparse) -> None:
+        """Put the rows of a CSR, or the columns of a CSC matrix behind the others."""
+        self.layout = type(matrix)
         self.data += memoryview(matrix.data.astype(np.float32)).cast("B")
         self.indices += memoryview(matrix.indices.astype(np.int32)).cast("B")
         self.lengths.append(np.diff(matrix.indptr))
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return data (float32), indices and pointers, as scipy takes them."""
-        return (
+    def finished(self, n_rows: int, n_columns: int) -> sparse.csr_array:
+        """Return all, (n_rows, n_columns) float32."""
+        arrays = (
             np.frombuffer(self.data, np.float32),
             np.frombuffer(self.indices, np.int32),
             np.cumsum(np.concatenate(self.lengths), dtype=np.int32),
         )
+        return self.layout(arrays, shape=(n_rows, n_columns)).tocsr()
 
 
-def spread_evenly(ranks: np.ndarray, n_cells: np.ndarray, n_chosen: float) -> np.ndarray:
+def within(places: np.ndarray, part: slice) -> np.ndarray:
+    """Those of the places that lie in a part, counted from its start."""
+    return places[(places >= part.start) & (places < part.stop)] - part.start
+
+
+def spread_evenly(labels: np.ndarray, n_chosen: int) -> np.ndarray:
     """Whether a cell is one of about `n_chosen` spread evenly over the cells of its label.
 
     Parameters
     ----------
-    ranks, n_cells
-        (n,) the place of each cell among those of its label, from 0, and how many these are.
+    labels
+        (n,) of the cells in file order.
     n_chosen
         How many cells to choose of a label; all, if it has no more.
 
@@ -171,5 +181,7 @@ def spread_evenly(ranks: np.ndarray, n_cells: np.ndarray, n_chosen: float) -> np
     -------
     (n,) bool.
     """
-    step = np.maximum(n_cells / n_chosen, 1.0)
+    groups = pd.Series(labels).groupby(labels)
+    ranks = groups.cumcount().to_numpy()
+    step = np.maximum(groups.transform("size").to_numpy() / n_chosen, 1.0)
     return ranks // step > (ranks - 1) // step

@@ -107,6 +107,8 @@ def _deviations(residuals: np.ndarray, kernels: np.ndarray) -> np.ndarray:
     best, chosen = 0.0, np.zeros((len(targets), residuals.shape[1]))
     for ridge in RIDGES:
         inverse = np.linalg.inv(kernel + ridge * np.eye(n))
+        # Left out, a knock-out is missed by (M r)_i / M_ii, M this inverse: no refit is needed
+        # (Allen 1974, PRESS).
         left_out = residuals - inverse @ residuals / np.diag(inverse)[:, None]
         gains = _l1(residuals) - _l1(left_out - residuals)
         share = trust(gains)

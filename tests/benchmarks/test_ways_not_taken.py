@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from benchmarks.ways_not_taken import other_answers
+from evaluation.crossval.folds import read_once
 from evaluation.local.truth import read_local_truth
 from perturbation.competition import PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.dataset import open_dataset
-from perturbation.data.summary import summarise
 from perturbation.model.gene_features import load_gene_features
 from tests.conftest import DEMO, ROOT
 
@@ -14,8 +14,10 @@ from tests.conftest import DEMO, ROOT
 def answers():
     features = load_gene_features(ROOT / "resources" / "gene_features.npz")
     truth = read_local_truth(DEMO)
-    summary = summarise(open_dataset(DEMO), first_cells=100)
-    return list(other_answers(summary, truth, features, np.random.default_rng(0))), truth
+    dataset = open_dataset(DEMO)
+    summary, measured = read_once(dataset, np.arange(len(dataset.genes)))
+    rng = np.random.default_rng(0)
+    return list(other_answers(summary, measured.cells, truth, features, rng)), truth
 
 
 def test_every_way_differs_in_cells_or_proportions_alone(answers):

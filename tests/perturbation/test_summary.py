@@ -59,17 +59,6 @@ def test_the_sums_do_not_depend_on_the_block_size(competition, summary):
     np.testing.assert_array_equal(other.cells.toarray(), summary.cells.toarray())
 
 
-def test_the_first_cells_of_every_label_are_kept_too_when_asked(competition):
-    summary = summarise(open_dataset(competition), first_cells=5)
-    adata = ad.read_h5ad(competition / TRAINING_FILE)
-    for label in np.unique(summary.cell_labels):
-        first = adata[(adata.obs["gene"] == label).to_numpy()][:5].X.toarray()
-        np.testing.assert_array_equal(
-            summary.cells[(summary.cell_labels == label) & (summary.cell_ranks < 5)].toarray(),
-            first.astype(np.float32),
-        )
-
-
 def test_a_training_fold_holds_nothing_of_the_perturbations_left_out(summary):
     left_out = list(centroids_of(summary).index[:3])
     fold = summary.without(left_out)

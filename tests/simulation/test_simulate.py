@@ -152,7 +152,9 @@ def test_small_size_is_sorted_by_gene(tmp_path):
 
 def test_figures_agree_with_the_published_ones():
     figures = pd.DataFrame([calibration.facts(seed) for seed in range(4)]).mean()
-    near = figures.drop("first axis in the median knock-out").filter(regex="squared|stored|axis|axes|median|quartile|mean |control |deviation")
+    near = figures.drop("first axis in the median knock-out").filter(
+        regex="squared|stored|axis|axes|median|quartile|mean |control |deviation"
+    )
     published = pd.Series(calibration.PUBLISHED)
     np.testing.assert_allclose(near, published[near.index], rtol=0.2, atol=0.02)
     rho = figures.filter(like="rho")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from evaluation.command import ending
 from evaluation.report.figures import picture
 from evaluation.report.page import bullets, table, write_page
 from evaluation.report.words import rank_correlation
@@ -25,7 +26,7 @@ from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_featu
 from perturbation.output.model_file import Model, load_model
 from tools.atlas.left_out import LEVEL, N_PANEL_GENES, LeftOut, leave_one_out
 from tools.atlas.targets import Atlas, fat_cell_genes, make_atlas
-from tools.explain import RESOURCES, run_command
+from tools.explain import RESOURCES
 from tools.maps import MAP_SIZE, draw_values, places
 
 SEED = 0
@@ -200,7 +201,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--targets", type=Path, default=RESOURCES.parent / "data" / PERTURBATIONS_FILE
     )
     parser.add_argument("--out", type=Path, default=Path("atlas"), help="default: atlas/")
-    return run_command(_write, parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    return ending(lambda: _write(options))
 
 
 def _write(options: argparse.Namespace) -> None:

@@ -9,11 +9,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from evaluation.command import ending
 from evaluation.report.page import bullets, facts, table, write_page
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.dataset import open_dataset
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
-from tools.explain import RESOURCES, run_command
+from tools.explain import RESOURCES
 from tools.explore import pictures
 from tools.explore.cell_map import cell_maps, check_named
 from tools.explore.look import DEPTH, POOL, Look, look_at
@@ -105,7 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("data", type=Path, help="data directory, such as data or data/demo")
     parser.add_argument("--out", type=Path, default=Path("explore"), help="default: explore/")
     parser.add_argument("--show", nargs="+", default=[], metavar="NAME", help="gene or knock-out")
-    return run_command(_explore, parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    return ending(lambda: _explore(options))
 
 
 def _explore(options: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from perturbation.competition import CONTROL_LABEL
 from perturbation.data.dataset import Dataset
-from perturbation.data.summary import Summary, summarise
+from perturbation.data.summary import CELLS_KEPT_PER_LABEL, Summary, spread_evenly, summarise
 from perturbation.model.cells import most_variable_genes
 
 N_GENES = 2000
@@ -77,7 +77,7 @@ def look_at(dataset: Dataset) -> Look:
         dataset=dataset,
         summary=summary,
         obs=obs,
-        rows=_rows_in_file(dataset.labels, summary),
+        rows=np.flatnonzero(spread_evenly(dataset.labels, CELLS_KEPT_PER_LABEL)),
         genes=genes,
         panel=panel,
         effects=effects,
@@ -86,13 +86,6 @@ def look_at(dataset: Dataset) -> Look:
         axis_genes=axis_genes,
         axis_shares=shares,
     )
-
-
-def _rows_in_file(labels: np.ndarray, summary: Summary) -> np.ndarray:
-    """Find the sample's cells by their label and their place among its cells."""
-    ranks = pd.Series(labels).groupby(labels).cumcount()
-    places = pd.MultiIndex.from_arrays([labels, ranks])
-    return places.get_indexer(pd.MultiIndex.from_arrays([summary.cell_labels, summary.cell_ranks]))
 
 
 def _effects(summary: Summary) -> pd.DataFrame:
