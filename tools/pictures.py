@@ -7,7 +7,7 @@ from evaluation.crossval.fast import Settings
 from evaluation.crossval.run import run
 from evaluation.crossval.workers import Workers
 from evaluation.report.figures import save_png
-from evaluation.report.score_pictures import draw_forest, forest_size
+from evaluation.report.score_pictures import draw_intervals, forest_size
 from perturbation.data.dataset import open_dataset
 from tools.explain import RESOURCES
 from tools.explore.look import look_at
@@ -23,7 +23,7 @@ def draw_pictures(docs: Path = DOCS) -> None:
     save_png(draw_heat(effects), docs / "data.png", heat_size(effects))
     finished = run(DEMO, RESOURCES, Settings((SHIPPED, *BASELINES), 5, 3), Workers())
     found = [c for c in finished.comparisons if c.difference]
-    save_png(draw_forest(found), docs / "report.png", forest_size(len(BASELINES)))
+    save_png(draw_intervals(found, "difference"), docs / "report.png", forest_size(len(BASELINES)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from evaluation.crossval import run as cross_validation_run
 from evaluation.crossval.contenders import BASELINES, SHIPPED
 from evaluation.crossval.fast import Settings
 from evaluation.crossval.workers import Workers
+from evaluation.report.crossval import write_report
 from simulation.competition import simulate
 from tools.atlas.__main__ import atlas_page
 from tools.explore.__main__ import explore
@@ -27,7 +28,7 @@ def pages_of(data, named, out):
     finished = cross_validation_run.run(data, model, settings, Workers())
     paths = {
         "explore": explore(data, out / "explore", named, model),
-        "report": cross_validation_run.report(finished, out / "report"),
+        "report": write_report(finished, out / "report"),
         "atlas": atlas_page(model, data / "predict_perturbations.txt", out / "atlas"),
     }
     return paths, model, finished
