@@ -8,10 +8,10 @@ from evaluation.crossval.run import run
 from evaluation.crossval.workers import Workers
 from evaluation.report.figures import save_png
 from evaluation.report.score_pictures import draw_intervals, forest_size
+from main import RESOURCES
 from perturbation.data.dataset import open_dataset
-from tools.explain import RESOURCES
 from tools.explore.look import look_at
-from tools.explore.pictures import clustered_effects, draw_heat, heat_size
+from tools.explore.pictures import clustered_effects, draw_effects, heat_size
 
 HOME = RESOURCES.parent
 DEMO, DOCS = HOME / "data" / "demo", HOME / "docs"
@@ -20,7 +20,7 @@ DEMO, DOCS = HOME / "data" / "demo", HOME / "docs"
 def draw_pictures(docs: Path = DOCS) -> None:
     """Write data.png, the effects of the demo, and report.png, what its cross-validation says."""
     effects = clustered_effects(look_at(open_dataset(DEMO)))
-    save_png(draw_heat(effects), docs / "data.png", heat_size(effects))
+    save_png(draw_effects(effects), docs / "data.png", heat_size(effects))
     finished = run(DEMO, RESOURCES, Settings((SHIPPED, *BASELINES), 5, 3), Workers())
     found = [c for c in finished.comparisons if c.difference]
     save_png(draw_intervals(found, "difference"), docs / "report.png", forest_size(len(BASELINES)))

@@ -103,14 +103,24 @@ def heat(ax: Axes, table: pd.DataFrame, **options: Any) -> AxesImage:  # noqa: A
 
 
 def draw_named(
-    x: pd.Series, y: pd.Series, named: Iterable[str], *, log: bool = False, **options: str
+    x: pd.Series,
+    y: pd.Series,
+    named: Iterable[str],
+    xlabel: str,
+    ylabel: str,
+    *,
+    line: pd.Series | None = None,
+    log: bool = False,
 ) -> Draw:
-    """Draw points, some with their names; options are those of `Axes.set`."""
+    """Draw points, some with their names, and a line from its index to its values."""
 
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
+        if line is not None:
+            ax.plot(line, color="C1", label=line.name)
+            ax.legend()
         ax.scatter(x, y, 14, color="C0")
-        ax.set(**options)
+        ax.set(xlabel=xlabel, ylabel=ylabel)
         if log:
             plain_log(ax)
         name_points(figure, ax, x, y, named)
