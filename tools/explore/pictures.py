@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -45,8 +47,8 @@ def depth_of_pools(look: Look) -> str:
 
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
-        orange = {"color": "C1"}
-        ax.boxplot(list(groups.values()), vert=False, showfliers=False, medianprops=orange)
+        style: dict[str, Any] = {"orientation": "horizontal", "medianprops": {"color": "C1"}}
+        ax.boxplot(list(groups.values()), showfliers=False, **style)
         ax.set_yticks(range(1, len(groups) + 1), list(groups))
         ax.set_xlabel("counts of a cell (box: middle half)")
         ax.locator_params(axis="x", nbins=5)
