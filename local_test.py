@@ -10,6 +10,8 @@
                                              push or not? against another copy of the repository
     python local_test.py --preflight         all that can be known before a push
 
+Folds of --whole lie in $TMPDIR or data/local_run/, which push does not send, and are gone at the
+end; what a killed run left there the next run of this command removes.
 Exit status: 0; 1 if the platform would reject the submission or a push would fail; 2 if the run
 failed or was called wrongly; 130 after Ctrl-C; 141 if the reader of the output went away; after
 another signal 128 and its number.
@@ -38,7 +40,7 @@ from evaluation.tables import write_json
 from evaluation.whole import run as whole_run
 from evaluation.whole.submission import find_submission
 from perturbation.competition import CELLS_PER_PERTURBATION as FEWEST
-from perturbation.files import check_writable
+from perturbation.files import check_writable, remove_leftovers
 
 SUBMISSION = Path(__file__).resolve().parent
 
@@ -158,6 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the command line asks for; return the exit status."""
+    remove_leftovers(whole_run.work_place(SUBMISSION))
     if args.preflight:
         findings = preflight(SUBMISSION)
         print(describe_findings(findings))

@@ -1,56 +1,65 @@
 """Runs a stage or a command in a child process, disturbed in some way, and once more in peace."""
 
+import io
 import multiprocessing
 import os
+import re
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-import local_test
 import main
-import tools.explain
-from evaluation.command import FAILED, INTERRUPTED
+from evaluation.command import FAILED, INTERRUPTED, ending
 from evaluation.local.stages import infer_values
 from perturbation.competition import GENES_FILE, PERTURBATIONS_FILE
 from perturbation.data.names import read_names
-from perturbation.errors import InputError
 from perturbation.output import prediction_file
 
 STAGES = ("train", "infer on disk", "infer in memory")
 COMMANDS = {
-    "local_test.py": (local_test.main, "--model {0}/model --out {0}/prediction"),
-    "local_test.py --cv": (local_test.main, "--cv 2 --repeats 1 --json {0}/cv.json --report {0}"),
-    "tools.explain": (tools.explain.main, "GENE00001 --model {1}"),
+    "tools.explain": "GENE00001 --model {model}",
+    "tools.gene_features.build": "{out}/features.npz --gene-sets MINE={model}/sets.gmt",
+    "tools.explore.__main__": "{data} --out {out}",
+    "tools.atlas.__main__": "--model {model} --targets {model}/targets.txt --out {out}",
+    "local_test": "--data {data} --model {out}/model --out {out}/prediction",
+    "local_test --cv": "--data {data} --cv 2 --repeats 1 --json {out}/cv.json --report {out}",
+    "local_test --whole": "--data {data} --cv 2 --whole --json {out}/cv.json --report {out}",
 }
-"""Functions of a command line, and its words; {0} is the target, {1} holds a trained model."""
+"""Modules, with what tells their runs apart, and the words of their command lines."""
+DEAR = list(COMMANDS)[2:]
+SETS = "".join(f"GO:{i}\tterm\t" + "\t".join(map(str, range(i, i + 9))) + "\n" for i in range(999))
+
+TRACEBACK = 3
 ENDS = {
     0: "finished",
-    3: "one sentence",
-    4: "MemoryError",
-    5: "another exception",
-    6: "interrupted",
-    -9: "killed",
+    FAILED: "one sentence",
+    TRACEBACK: "traceback",
+    INTERRUPTED: "interrupted",
+    -signal.SIGKILL: "killed",
     None: "hung",
 }
-"""From the exit status of a child to words."""
-STATUS = {words: status for status, words in ENDS.items()}
-
-COMMAND_ENDS = {FAILED: "one sentence", INTERRUPTED: "interrupted"}
-"""From the exit status of a command to words; 1, a rejection, is no way to end."""
-
+"""From the exit status of a child to words; 1, a rejection, is no way to end."""
 OLDER = b"an older file, whole in its way"
-SECONDS_TO_HANG = 60
+COSTS = re.compile(rb"\(\) at most \d+ s and [\d.]+ GB")
+"""What a page tells of the run itself, another each time."""
+SECONDS_TO_HANG = 120
 
 _CONTEXT = multiprocessing.get_context("forkserver")  # children start with everything imported
-_CONTEXT.set_forkserver_preload(["benchmarks.disturbed_runs", "simulation.competition"])
+_CONTEXT.set_forkserver_preload(
+    ["simulation.competition", "local_test", *(name for name in COMMANDS if " " not in name)]
+)
 
 Contents = dict[str, bytes]
 Weaken = Callable[[], object]
@@ -70,14 +79,14 @@ def start(child: BaseProcess, go: Callable[[], None]) -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """A stage, what it reads, and what an undisturbed run takes and writes.
+    """A stage or command, what it reads, and what an undisturbed run takes and writes.
 
     Attributes
     ----------
     stage
         One of `STAGES` or `COMMANDS`.
-    data, resources
-        Directories; `resources` holds a trained model.
+    data, model
+        Directories; `model` holds a trained model.
     contents
         From the name of each file written to its bytes.
     seconds, memory_bytes
@@ -86,36 +95,26 @@ class Bench:
 
     stage: str
     data: Path
-    resources: Path
+    model: Path
     contents: Contents
     seconds: float = 0.0
     memory_bytes: int = 0
 
 
-def make_bench(stage: str, data: Path, resources: Path, target: Path) -> Bench:
+def make_bench(stage: str, data: Path, model: Path, target: Path) -> Bench:
     """Measure an undisturbed run, which must succeed; `target` is an empty directory."""
-    bench = Bench(stage, data, resources, {})
+    bench = Bench(stage, data, model, {})
     run_in_child(bench, target)  # the first run is slower than those to come
-    grown = target / "grown"
-    started = []
-
-    def note_start(child: BaseProcess, go: Callable[[], None]) -> None:
-        go()
-        started.append(time.perf_counter())
-
-    status = run_in_child(bench, target, harm=note_start, note_memory_in=grown)
-    seconds = time.perf_counter() - started[0]
+    status, cost = run_in_child(bench, target)
     if status != 0:
         raise RuntimeError(f"The undisturbed {stage} ended with status {status}.")
-    memory_bytes = int(grown.read_text())
-    grown.unlink()
-    return replace(bench, contents=contents_of(target), seconds=seconds, memory_bytes=memory_bytes)
+    return replace(bench, contents=contents_of(target), **cost)
 
 
 def contents_of(directory: Path) -> Contents:
     """Every file below a directory, hidden ones too."""
     files = [path for path in directory.rglob("*") if path.is_file()]
-    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+    return {str(f.relative_to(directory)): COSTS.sub(b"", f.read_bytes()) for f in files}
 
 
 def attempt(
@@ -142,27 +141,23 @@ def attempt(
     -------
     How the first run ended, and whether it was survived.
     """
-    end = ENDS.get(run_in_child(bench, target, weaken, harm), "crashed")
+    end = ENDS.get(run_in_child(bench, target, weaken, harm)[0], "crashed")
     left = contents_of(target)
     whole = all(left.get(n, OLDER) in (OLDER, raw) for n, raw in bench.contents.items())
     tidy = end in ("killed", "crashed") or left.keys() <= bench.contents.keys()
     relieve()
-    again = run_in_child(bench, target) == 0 and contents_of(target) == bench.contents
+    again = run_in_child(bench, target)[0] == 0 and contents_of(target) == bench.contents
     return end, whole and tidy and again and end in good_ends
 
 
 def run_in_child(
-    bench: Bench,
-    target: Path,
-    weaken: Weaken = nothing,
-    harm: Harm = start,
-    note_memory_in: Path | None = None,
-) -> int | None:
-    """Return the exit status of a run with its output into `target`; None if it hung."""
+    bench: Bench, target: Path, weaken: Weaken = nothing, harm: Harm = start
+) -> tuple[int | None, dict[str, Any]]:
+    """Run with its output into `target`; return its exit status, None if it hung, and its cost."""
     pipe, other_end = _CONTEXT.Pipe()
-    arguments = (other_end, bench, target, weaken, note_memory_in)
-    child = _CONTEXT.Process(target=_child, args=arguments)
+    child = _CONTEXT.Process(target=_child, args=(other_end, bench, target, weaken))
     child.start()
+    other_end.close()
     pipe.recv()
     harm(child, lambda: pipe.send("go"))
     child.join(SECONDS_TO_HANG)
@@ -173,47 +168,45 @@ def run_in_child(
         while child.pid:
             os.killpg(child.pid, 0)
             time.sleep(0.01)
-    return None if hung else child.exitcode
+    cost = {}
+    with suppress(EOFError, OSError):  # a child that was killed tells nothing
+        cost = pipe.recv()
+    return None if hung else child.exitcode, cost
 
 
-def _child(
-    pipe: Connection, bench: Bench, target: Path, weaken: Weaken, note_memory_in: Path | None
-) -> None:
-    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
-    before = psutil.Process().memory_info().vms
-    sys.stdout = sys.stderr
+def _child(pipe: Connection, bench: Bench, target: Path, weaken: Weaken) -> None:
+    before, begin = psutil.Process().memory_info().vms, time.perf_counter()
+    sys.stdout = sys.stderr = told = io.StringIO()
     os.setpgrp()
     pipe.send("ready")
-    try:
+
+    def run() -> int:
         pipe.recv()
         weaken()
-        status = _run(bench, target)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if status:
-            sys.exit(STATUS[COMMAND_ENDS[status]])
-    except KeyboardInterrupt:
-        sys.exit(STATUS["interrupted"])
-    except InputError:
-        sys.exit(STATUS["one sentence"])
-    except MemoryError:
-        sys.exit(STATUS["MemoryError"])
-    except Exception:
-        sys.exit(STATUS["another exception"])
-    if note_memory_in:
-        peak = Path("/proc/self/status").read_text().split("VmPeak:")[1].split()[0]
-        note_memory_in.write_text(str(1024 * int(peak) - before))
+        return _run(bench, target)
+
+    status = ending(run)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    peak = Path("/proc/self/status").read_text().split("VmPeak:")[1].split()[0]
+    grown = 1024 * int(peak) - before
+    pipe.send({"seconds": time.perf_counter() - begin, "memory_bytes": grown})
+    sys.exit(TRACEBACK if status == FAILED and "Traceback" in told.getvalue() else status)
 
 
 def _run(bench: Bench, target: Path) -> int:
     """Return the status of a command, 0 after a stage."""
     if bench.stage in COMMANDS:
-        command, words = COMMANDS[bench.stage]
-        data = ["--data", str(bench.data)] if command is local_test.main else []
-        return command([*words.format(target, bench.resources).split(), *data])
+        (bench.model / "sets.gmt").write_text(SETS)
+        shutil.copy(bench.data / PERTURBATIONS_FILE, bench.model / "targets.txt")
+        tempfile.gettempdir()  # subtle: looked up once, before TMPDIR says where --whole works
+        os.environ["TMPDIR"] = str(target)
+        places = {"data": bench.data, "model": bench.model, "out": target}
+        words = COMMANDS[bench.stage].format(**places).split()
+        return int(import_module(bench.stage.split()[0]).main(words) or 0)
     if bench.stage == "train":
         main.train(str(bench.data), str(target))
         return 0
     prediction_file.SHARE_OF_MEMORY = 0 if bench.stage == "infer on disk" else 1
     asked = (read_names(bench.data / name) for name in (PERTURBATIONS_FILE, GENES_FILE))
-    main.infer(**infer_values(bench.data, bench.resources, target, *asked))
+    main.infer(**infer_values(bench.data, bench.model, target, *asked))
     return 0

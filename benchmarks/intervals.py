@@ -59,13 +59,15 @@ def simulated_summary(world: World, names: np.ndarray, rng: np.random.Generator)
     expression = cells.expression()
     flags = pd.DataFrame(cells.flags, columns=list(PROGRAM_FLAGS))
     centroids = pd.DataFrame(expression, columns=world.genes).groupby(labels).mean()
+    of_program = cells.flags.T * (labels == CONTROL_LABEL)
+    of_program = of_program / np.maximum(of_program.sum(axis=1, keepdims=True), 1)
     training = TrainingCentroids(
         genes=world.genes,
         perturbation_centroids=centroids.loc[names],
         n_cells=pd.Series(CELLS_OF_A_LABEL, index=names),
         control_centroid=centroids.loc[CONTROL_LABEL].to_numpy(),
         n_control_cells=2 * CELLS_OF_A_LABEL,
-        program_centroids=centroids.loc[[CONTROL_LABEL] * len(PROGRAM_FLAGS)],
+        program_centroids=pd.DataFrame(of_program @ expression, list(PROGRAM_FLAGS), world.genes),
         proportions=flags.groupby(labels).mean(),
     )
     return Summary(
@@ -145,6 +147,7 @@ def describe_verdicts(intervals: pd.DataFrame) -> str:
     rows = []
     gaps = intervals[(intervals["of"] == "difference") & (intervals["high"] > intervals["low"])]
     for (metric, n), group in gaps.groupby(["metric", "n_compared"]):
+        metric = str(metric)
         sign = 1 if METRICS[metric] == "higher" else -1
         half = (group["high"] - group["low"]) / 2
         away = sign * (group["mean"] - group["truth"]) / half  # above 1: called really better

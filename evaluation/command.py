@@ -13,13 +13,13 @@ FAILED, INTERRUPTED, NOBODY_LISTENS = 2, 130, 141
 """Exit statuses; the last two are what a shell says of SIGINT and SIGPIPE."""
 
 
-def ending(command: Callable[[], int]) -> int:
+def ending(command: Callable[[], int | None]) -> int:
     """Run a command and return the exit status of the process, whatever happens.
 
     Parameters
     ----------
     command
-        Returns 0 or, if what it looked at would be rejected, 1.
+        Returns nothing, 0 or, if what it looked at would be rejected, 1.
 
     Returns
     -------
@@ -39,9 +39,9 @@ def ending(command: Callable[[], int]) -> int:
     return status
 
 
-def _status(command: Callable[[], int]) -> int:
+def _status(command: Callable[[], int | None]) -> int:
     try:
-        return command()
+        return command() or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:

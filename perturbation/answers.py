@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from perturbation.competition import PROGRAM_FLAGS, PROGRAMS
+from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.names import listed
+from perturbation.data.proportions import check_shares
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor
@@ -117,26 +118,15 @@ def _check_array(answer: object, shape: tuple[int, int], what: str) -> None:
         )
     if answer.shape != shape or answer.dtype.kind not in "fiu":
         raise InputError(f"{what} gave {answer.shape} of {answer.dtype}; {expected}.")
-    if not _is_good(answer):
-        if not np.isfinite(answer).all():
-            n_bad = int((~np.isfinite(answer)).sum())
-            raise InputError(f"{what} gave {n_bad:,} values that are NaN or infinite; {expected}.")
+    lowest, highest = answer.min(), answer.max()  # NaN if there is one
+    if not np.isfinite([lowest, highest]).all():
+        n_bad = int((~np.isfinite(answer)).sum())
+        raise InputError(f"{what} gave {n_bad:,} values that are NaN or infinite; {expected}.")
+    if lowest < 0:
         raise InputError(
-            f"{what} gave negative values, the lowest {answer.min():.4g}; no cell has any. End it "
-            "with numpy.maximum(values, 0)."
+            f"{what} gave negative values, the lowest {lowest:.4g}; no cell has any. End it with "
+            "numpy.maximum(values, 0)."
         )
-
-
-def _is_good(answer: np.ndarray) -> bool:
-    """Whether all values are finite and none is negative.
-
-    subtle: read as whole numbers, the bits of a float that is neither NaN, infinite nor negative
-    are below those of infinity, so one pass is enough where nothing is wrong (-0.0 takes two).
-    """
-    if answer.dtype == np.float32 and answer.flags.c_contiguous and answer.size:
-        below_infinity = answer.view(np.uint32).max() < np.float32(np.inf).view(np.uint32)
-        return bool(below_infinity or (np.isfinite(answer).all() and (answer >= 0).all()))
-    return bool(np.isfinite(answer).all() and (answer >= 0).all())
 
 
 def checked_proportions(table: pd.DataFrame, perturbations: Sequence[str]) -> pd.DataFrame:
@@ -159,18 +149,6 @@ def checked_proportions(table: pd.DataFrame, perturbations: Sequence[str]) -> pd
             f"{what} have {len(table):,} rows, first: {listed(list(table.index))}; expected the "
             f"{len(perturbations):,} perturbations asked, in their order."
         )
-    values = table[list(PROGRAM_FLAGS)].to_numpy(np.float64)
-    sums = values[:, : len(PROGRAMS)].sum(axis=1)
-    for wrong, rule in (
-        (~(np.isfinite(values) & (values >= 0) & (values <= 1)).all(axis=1), "lie between 0 and 1"),
-        (np.abs(sums - 1) > SUM_TOLERANCE, f"have {' + '.join(PROGRAMS)} = 1"),
-        (values[:, -1] > values[:, PROGRAM_FLAGS.index("adipo")], "have lipo <= adipo"),
-    ):
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            found = ", ".join(f"{v:g}" for v in values[row])
-            raise InputError(
-                f"{what} of {perturbations[row]} must {rule}; found {found} for "
-                f"{', '.join(PROGRAM_FLAGS)}."
-            )
-    return table[list(PROGRAM_FLAGS)]
+    table = table[list(PROGRAM_FLAGS)]
+    check_shares(table, "predict()", SUM_TOLERANCE, 0)
+    return table

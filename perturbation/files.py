@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and the room they need."""
+"""Files that are either whole or absent, the room they need, and reading them again."""
 
 import errno
 import glob
@@ -7,13 +7,15 @@ import platform
 import shutil
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import psutil
 
-from perturbation.errors import InputError
+from perturbation.errors import InputError, no_permission, reason
 
 A_DAY = 86_400
 """Seconds after which another machine's unfinished file is taken for left behind."""
@@ -41,7 +43,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     partial = unfinished_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
+        remove_leftovers(path)
         yield partial
         partial.replace(path)
     except BaseException as error:
@@ -75,11 +77,12 @@ def unfinished_name(path: Path, pid: int | None = None) -> Path:
     return path.with_name(f".{path.name}.{platform.node()}-{pid or os.getpid()}.unfinished")
 
 
-def _remove_leftovers(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed left of a file, or of a directory, of this name."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.unfinished"):
         with suppress(OSError):  # another process was faster, or owns it
             if not _is_in_use(left):
-                left.unlink()
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _is_in_use(unfinished: Path) -> bool:
@@ -117,6 +120,28 @@ def carry_along(file: Path, directory: str | Path) -> None:
     if file.is_file() and not copy.exists():
         with whole_file(copy) as unfinished:
             unfinished.write_bytes(file.read_bytes())
+
+
+def read_npz(path: Path, cure: str) -> dict[str, np.ndarray]:
+    """Read the arrays of an npz file by name; no pickle is opened.
+
+    Raises
+    ------
+    InputError
+        If it is closed to this user, cut, damaged, or no npz file; it ends with `cure`.
+    """
+    try:
+        path.open("rb").close()
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is not a whole npz archive")
+        with np.load(path, allow_pickle=False) as file:
+            return {name: np.asarray(file[name]) for name in file.files}
+    except MemoryError:
+        raise
+    except PermissionError as error:
+        raise InputError(no_permission(path)) from error
+    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds
+        raise InputError(f"{path} cannot be read ({reason(error)}). {cure}") from error
 
 
 def need_room(path: Path, n_bytes: int) -> None:

@@ -110,7 +110,7 @@ def _term(source: str, term: SharedTerm) -> str:
     return f"{term.name} ({term.term})" if term.name else term.term
 
 
-def explain_all(targets: list[str], model: Path, top: int) -> int:
+def explain_all(targets: list[str], model: Path, top: int) -> None:
     """Print the explanation of every target; InputError where one is no gene at all."""
     training = load_model(model).training
     gene_features = load_gene_features(model / GENE_FEATURES_FILE)
@@ -126,7 +126,6 @@ def explain_all(targets: list[str], model: Path, top: int) -> int:
     print("Unit: log2(1 + counts per 100,000); with + or -, against the mean perturbed cell.\n")
     for target, centroid in zip(targets, centroids, strict=True):
         print(explain(target, centroid, predictor, training, gene_features, top), end="\n\n")
-    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:

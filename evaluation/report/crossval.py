@@ -33,7 +33,7 @@ def write_report(finished: Finished, directory: Path) -> Path:
     )
     pearson, mmd = (means[metric].iloc[:, 0] for metric in ("pearson_delta", "mmd"))
     ranked, seen = pearson.sort_values(ascending=False).index, finished.examples
-    shown = [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
+    names, shown = list(means["mmd"]), [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
     sections: dict[str, str | list[str]] = {
         "What decides": forest(finished.comparisons),
         "In words": bullets([c.sentence for c in finished.comparisons if c.difference]),
@@ -41,14 +41,15 @@ def write_report(finished: Finished, directory: Path) -> Path:
             against(means, fact, what, log=log) for fact, what, log in covariates
         ],
         "Best, median and worst effect": [
-            predictions.effect(name, seen[name], pearson[name]) for name in shown
+            predictions.effect(name, seen[name].effects[["true", *names]], pearson[name])
+            for name in shown
         ],
         "Own transcript and strength": [
             predictions.own_transcript(scores),
             predictions.strength(scores),
         ],
         "Predicted and true cells": [
-            predictions.cells(name, seen[name], mmd[name]) for name in shown
+            predictions.cells(name, seen[name].cells, ["true", *names], mmd[name]) for name in shown
         ],
         "Program proportions": [
             predictions.shares(scores, finished.material.truth.proportions, program)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evaluation.crossval.examples import Example
 from evaluation.report.figures import ROW, legend_below, name_points, picture, plain_log
 from perturbation.competition import PROGRAMS
 
@@ -45,9 +44,9 @@ def predicted_and_true(
     return picture(draw, f"Predicted against true {what}", says, (4.2, 4.1))
 
 
-def effect(name: str, example: Example, score: float) -> str:
+def effect(name: str, effects: pd.DataFrame, score: float) -> str:
     """Draw the effect of a knock-out gene by gene; the genes that move most are named."""
-    true, predicted = example.effects["true"], example.effects.drop(columns="true")
+    true, predicted = effects["true"], effects.drop(columns="true")
     moved = true.abs().nlargest(N_NAMED).index
     right = int((np.sign(true[moved]) == np.sign(predicted.iloc[:, 0][moved])).sum())
     says = (
@@ -89,9 +88,9 @@ def shares(scores: pd.DataFrame, proportions: pd.DataFrame, program: str) -> str
     return predicted_and_true(true, table, named, f"share of {program}", says)
 
 
-def cells(name: str, example: Example, score: float) -> str:
+def cells(name: str, cells: pd.DataFrame, names: Sequence[str], score: float) -> str:
     """Draw true and predicted cells side by side, coloured by program."""
-    groups = {str(of): rows for of, rows in example.cells.groupby("of", sort=False)}
+    groups = {of: cells[cells["of"] == of] for of in names}
     n_rows = -(-len(groups) // 3)
 
     def draw(figure: Figure) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from evaluation.crossval.fast import (
     score,
 )
 from evaluation.crossval.run import Finished, read_material, words_of
+from evaluation.local.places import LOCAL_RUN
 from evaluation.local.stages import Cost
 from evaluation.whole.cells_file import matrix_bytes
 from evaluation.whole.fold_directory import thinned, write_fold, write_thinned
@@ -34,7 +36,7 @@ from perturbation.answers import fitted, predicted_centroids
 from perturbation.competition import LOCAL_TRUTH_FILE, TRAINING_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import Summary
-from perturbation.files import need_room
+from perturbation.files import need_room, unfinished_name
 from perturbation.model.cells import cells_at, choose_cells
 
 BYTES_PER_SECOND = 2e8
@@ -113,16 +115,23 @@ def contenders_of(submissions: Sequence[Submission]) -> tuple[Contender, ...]:
     return (first, *BASELINES, *others)
 
 
+def work_place(home: Path) -> Path:
+    """Where folds are written: in $TMPDIR, else in data/local_run/, which push does not send."""
+    return Path(os.environ.get("TMPDIR") or home / LOCAL_RUN) / "whole"
+
+
 @contextmanager
 def work_directory(home: Path) -> Iterator[Path]:
-    """A directory that is gone afterwards, in $TMPDIR or else in data/, from which push sends none.
+    """A directory that is gone afterwards, after a failure and Ctrl-C too.
 
-    Gone after a failure and Ctrl-C too.
+    What a run that was killed left of it the next run of local_test.py removes.
     """
-    parent = Path(os.environ.get("TMPDIR") or home / "data")
-    parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="whole-", dir=parent) as directory:
-        yield Path(directory)
+    directory = unfinished_name(work_place(home))
+    directory.mkdir(parents=True)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
 
 
 def announce(

@@ -1,6 +1,7 @@
 """The matrix X of an h5ad file, of any layout, read in blocks, while others are in use."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anndata as ad
@@ -8,8 +9,7 @@ import h5py
 import numpy as np
 from scipy import sparse
 
-from perturbation.data.hdf5 import open_hdf5
-from perturbation.errors import InputError, reason
+from perturbation.errors import InputError, diagnosis, reason
 from perturbation.progress import one_ahead
 
 LARGEST_LOG_VALUE = np.log2(np.float64(1 + 1e5))
@@ -24,6 +24,24 @@ Piece = tuple[slice, slice]
 """Rows and columns of X that are read at once."""
 Stored = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
 """Values of a dense X; data, indices and pointers of a sparse one."""
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open a file for reading.
+
+    Raises
+    ------
+    InputError
+        If it is missing, or if it or an element cannot be read; `diagnosis` says why.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing. Run `crunch download`, or give the right directory.")
+    try:
+        with h5py.File(path) as file:
+            yield file
+    except (OSError, KeyError, RuntimeError) as error:  # what h5py raises
+        raise InputError(diagnosis(path, error)) from error
 
 
 def read_blocks(
@@ -128,7 +146,10 @@ def _check_pointers(x: h5py.Group, path: Path, shape: tuple[int, int]) -> None:
 def _stored(
     x: h5py.Dataset | h5py.Group, cells_per_block: int, rows: np.ndarray | None
 ) -> Iterator[tuple[Piece, Layout, Stored]]:
-    """Yield X as it lies in the file: what is read, the layout, and what scipy builds it of."""
+    """Yield X as it lies in the file: what is read, the layout, and what scipy builds it of.
+
+    anndata's own access to sparse rows refuses float16 and the other byte order, as scipy does.
+    """
     if isinstance(x, h5py.Dataset):
         tall, wide = x.chunks or (1, x.shape[1])
         # subtle: a chunk is decompressed whole for any part of it. Bands of rows across tall chunks
@@ -194,32 +215,23 @@ def _block(
     block.sum_duplicates()  # costs little where indices ascend, as they should
     if block.nnz < n_stored:
         raise InputError(f"X of {path} stores a value of one gene twice. Write it again.")
-    if not any_values and not _are_log_values(block.data):
-        raise InputError(_value_message(block.data, path))
+    if not any_values and block.nnz:
+        lowest, highest = block.data.min(), block.data.max()  # NaN if there is one
+        if not (lowest >= 0 and highest <= LARGEST_LOG_VALUE):
+            raise InputError(_value_message(lowest, highest, path))
     return rows, columns, block
 
 
-def _are_log_values(data: np.ndarray) -> bool:
-    """Whether all are from 0 to `LARGEST_LOG_VALUE`.
-
-    subtle: as whole numbers, the bits of such a float64 are no larger than those of the largest,
-    and those of NaN and of anything negative are: one pass is enough where nothing is wrong.
-    """
-    if not len(data) or data.view(np.uint64).max() <= LARGEST_LOG_VALUE.view(np.uint64):
-        return True
-    return bool(data.min() >= 0 and data.max() <= LARGEST_LOG_VALUE)
-
-
-def _value_message(data: np.ndarray, path: Path) -> str:
+def _value_message(lowest: float, highest: float, path: Path) -> str:
     expected = f"expected log2(1 + counts per 100,000), 0 to {LARGEST_LOG_VALUE:.2f}"
-    if not np.isfinite(data).all():
+    if not np.isfinite([lowest, highest]).all():
         return f"X of {path} holds NaN or infinite values; {expected}. Write the cells again."
-    if data.min() < 0:
+    if lowest < 0:
         return (
-            f"X of {path} holds negative values, the lowest {data.min():.4g}; {expected}. "
+            f"X of {path} holds negative values, the lowest {lowest:.4g}; {expected}. "
             "It looks scaled: use the values before that."
         )
     return (
-        f"X of {path} holds {data.max():.6g}; {expected}. It looks like raw counts: "
+        f"X of {path} holds {highest:.6g}; {expected}. It looks like raw counts: "
         "use numpy.log2(1 + counts / counts.sum(axis=1) * 100000)."
     )

@@ -26,22 +26,34 @@ def read_proportions(path: Path) -> pd.DataFrame:
         If the file is missing, unreadable, or holds something other than proportions.
     """
     table = read_written_proportions(path)
-    in_range = (table.ge(0) & table.le(1)).all(axis=1)
-    adds_up = (table[list(PROGRAMS)].sum(axis=1) - 1).abs() <= ROUNDED
-    is_part = table["lipo"] <= table["adipo"] + ROUNDED
-    for rows, rule in (
-        (in_range, "must lie between 0 and 1"),
-        (adds_up, f"must have {' + '.join(PROGRAMS)} = 1"),
-        (is_part, "must have lipo <= adipo, as lipo is a part of adipo"),
-    ):
-        if not rows.all():
-            gene = rows.index[~rows][0]
-            found = ", ".join(f"{name} {value:g}" for name, value in table.loc[gene].items())
-            raise InputError(
-                f"{path}: proportions of {gene} {rule}; found {found}. "
-                "Mend it, or take the competition's file."
-            )
+    check_shares(table, str(path), ROUNDED, ROUNDED, " Mend it, or take the competition's file.")
     return table
+
+
+def check_shares(
+    table: pd.DataFrame, source: str, sum_off: float, lipo_off: float, cure: str = ""
+) -> None:
+    """Raise InputError unless all are shares, the programs add up, and lipo is a part of adipo.
+
+    Parameters
+    ----------
+    table
+        (n_perturbations, 4), columns `PROGRAM_FLAGS`.
+    source, cure
+        For the message: where they come from, and what to do.
+    sum_off, lipo_off
+        How far the sum may be off 1, and lipo above adipo.
+    """
+    programs = list(PROGRAMS)
+    for holds, rule in (
+        ((table.ge(0) & table.le(1)).all(axis=1), "lie between 0 and 1"),
+        ((table[programs].sum(axis=1) - 1).abs() <= sum_off, f"have {' + '.join(PROGRAMS)} = 1"),
+        (table["lipo"] <= table["adipo"] + lipo_off, "have lipo <= adipo, as lipo is a part of it"),
+    ):
+        if not holds.all():
+            gene = holds.index[~holds][0]
+            found = ", ".join(f"{name} {value:g}" for name, value in table.loc[gene].items())
+            raise InputError(f"{source}: proportions of {gene} must {rule}; found {found}.{cure}")
 
 
 def read_written_proportions(path: Path) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from perturbation.errors import InputError, reason
+from perturbation.errors import InputError
+from perturbation.files import read_npz
 
 GENE_FEATURES_FILE = "gene_features.npz"
 FORMAT = "gene_features 1"
 """First thing in the file; a file with another one is not read."""
+CURE = (
+    "Restore the file from the repository, or build it again with "
+    "`python -m tools.gene_features.build` (see resources/README.md)."
+)
 
 
 class SharedTerm(NamedTuple):
@@ -158,13 +161,19 @@ def load_gene_features(path: str | Path) -> GeneFeatures:
     Raises
     ------
     InputError
-        If the file is missing, cut short, of another format, or not what the builder writes.
+        If the file is missing, cut short or of another format.
     """
     arrays = read_arrays(path)
-    try:
-        return _from_arrays(arrays)
-    except (KeyError, ValueError, IndexError) as error:
-        raise _unusable(path, f"has arrays that do not fit together ({reason(error)}).") from error
+    genes = arrays["genes"]
+    row_of = dict(zip(arrays["aliases"].tolist(), arrays["alias_rows"].tolist(), strict=True))
+    row_of |= {gene: row for row, gene in enumerate(genes.tolist())}
+    sources = {}
+    for facts in zip(arrays["sources"], arrays["versions"], arrays["licences"], strict=True):
+        name, version, licence = (str(fact) for fact in facts)
+        terms, term_names = arrays[f"{name}.terms"], arrays[f"{name}.term_names"]
+        rows = _unit_rows(arrays, name, len(genes))
+        sources[name] = Source(name, version, licence, terms, term_names, rows)
+    return GeneFeatures(genes, sources, row_of)
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
@@ -185,31 +194,12 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     if not path.is_file():
-        raise _unusable(path, "does not exist.")
-    if not zipfile.is_zipfile(path):
-        raise _unusable(path, "is not a whole npz archive: it is cut short, or another format.")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unusable(path, f"is damaged, or holds pickled objects ({reason(error)}).") from error
+        raise InputError(f"{path} is missing. {CURE}")
+    arrays = read_npz(path, CURE)
     found = str(arrays.get("format", "none"))
     if found != FORMAT:
-        raise _unusable(path, f"has the format {found!r}, expected {FORMAT!r}.")
+        raise InputError(f"{path} has the format {found!r}, expected {FORMAT!r}. {CURE}")
     return arrays
-
-
-def _from_arrays(arrays: dict[str, np.ndarray]) -> GeneFeatures:
-    genes = arrays["genes"]
-    row_of = dict(zip(arrays["aliases"].tolist(), arrays["alias_rows"].tolist(), strict=True))
-    row_of |= {gene: row for row, gene in enumerate(genes.tolist())}
-    sources = {}
-    for facts in zip(arrays["sources"], arrays["versions"], arrays["licences"], strict=True):
-        name, version, licence = (str(fact) for fact in facts)
-        terms, term_names = arrays[f"{name}.terms"], arrays[f"{name}.term_names"]
-        rows = _unit_rows(arrays, name, len(genes))
-        sources[name] = Source(name, version, licence, terms, term_names, rows)
-    return GeneFeatures(genes, sources, row_of)
 
 
 def _unit_rows(arrays: dict[str, np.ndarray], name: str, n_genes: int) -> csr_array:
@@ -221,10 +211,3 @@ def _unit_rows(arrays: dict[str, np.ndarray], name: str, n_genes: int) -> csr_ar
     length = np.sqrt(np.bincount(row_of_value, values**2, minlength=n_genes))
     values /= np.where(length > 0, length, 1)[row_of_value]
     return csr_array((values.astype(np.float32), indices, indptr), shape=(n_genes, len(weights)))
-
-
-def _unusable(path: str | Path, fault: str) -> InputError:
-    return InputError(
-        f"{path} {fault} Restore the file from the repository, or build it again with "
-        "`python -m tools.gene_features.build` (see resources/README.md)."
-    )

@@ -51,15 +51,16 @@ def stack(
         # subtle: of equals the first, the most cautious
         best = int(np.argmax(losses.mean(axis=1) <= losses.mean(axis=1).min() + TIE))
         before, after = np.append(weights, 0.0), fits[best]
-        trust = 1.0
+        share = 1.0
         if part in ON_TRIAL:
-            trust = _trust(_losses(chosen, weights, products, with_truth) - losses[best])
-        chosen, weights = [*chosen, options[best]], before + trust * (after - before)
+            share = trust(_losses(chosen, weights, products, with_truth) - losses[best])
+        chosen, weights = [*chosen, options[best]], before + share * (after - before)
     return chosen, weights
 
 
 def _least_squares(chosen: list[int], products: np.ndarray, with_truth: np.ndarray) -> np.ndarray:
     """Non-negative weights of the chosen candidates, from the normal equations."""
+    # min |A w - b|^2 needs only A'A and A'b: with the root R of A'A, nnls solves R w = R^-1 A'b.
     values, vectors = np.linalg.eigh(products[:, chosen][:, :, chosen].sum(axis=0))
     values = np.maximum(values, 1e-9 * max(values.max(initial=0.0), TINY))
     root = (vectors * np.sqrt(values)) @ vectors.T
@@ -74,7 +75,7 @@ def _losses(
     return 1 + squares - 2 * with_truth[:, chosen] @ weights
 
 
-def _trust(gains: np.ndarray) -> float:
+def trust(gains: np.ndarray) -> float:
     """Share of its weight that a part on trial gets, 0 to 1, for its gains (n,).
 
     Gains of mean 0.02 with a standard error of 0.01 give 1 - (1/2)^2 = 0.75; a mean below its

@@ -1,6 +1,5 @@
 """resources/model.npz: what train() learnt, as plain versioned arrays."""
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from perturbation.competition import CELLS_PER_PERTURBATION, PROGRAM_FLAGS
+from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
-from perturbation.errors import InputError, no_permission, reason
-from perturbation.files import as_path, whole_file
+from perturbation.errors import InputError
+from perturbation.files import as_path, read_npz, whole_file
 
 MODEL_FILE = "model.npz"
 FORMAT_VERSION = 2
@@ -103,9 +102,13 @@ def load_model(model_directory_path: str | Path) -> Model:
             "and `python local_test.py` with the competition's files in data/), or ask for "
             "training in the cloud."
         )
-    arrays = _read_arrays(path)
-    _check_version(arrays, path)
-    _check_arrays(arrays, path)
+    arrays = read_npz(path, "Run train() again.")
+    version = arrays.get("format_version")
+    if version is None or version.shape != () or version != FORMAT_VERSION:
+        raise InputError(
+            f"{path} has format version {version}, this code reads {FORMAT_VERSION}. "
+            "Run train() again."
+        )
     genes, perturbations = arrays["genes"], arrays["perturbations"]
     flags = list(PROGRAM_FLAGS)
     training = TrainingCentroids(
@@ -121,52 +124,3 @@ def load_model(model_directory_path: str | Path) -> Model:
     )
     kept = {name.removeprefix(KEPT): a for name, a in arrays.items() if name.startswith(KEPT)}
     return Model(training, arrays["base_cells"], kept)
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        path.open("rb").close()
-    except PermissionError as error:
-        raise InputError(no_permission(path)) from error
-    if not zipfile.is_zipfile(path):
-        raise InputError(
-            f"{path} cannot be read: it is no npz archive, or not whole. Run train() again."
-        )
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: np.asarray(file[name]) for name in file.files}
-    except MemoryError:
-        raise
-    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds
-        raise InputError(f"{path} cannot be read ({reason(error)}). Run train() again.") from error
-
-
-def _check_version(arrays: dict[str, np.ndarray], path: Path) -> None:
-    version = arrays.get("format_version")
-    if version is None or version.shape != () or version != FORMAT_VERSION:
-        raise InputError(
-            f"{path} has format version {version}, this code reads {FORMAT_VERSION}. "
-            "Run train() again."
-        )
-
-
-def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Every array is there and fits the others."""
-    n_genes, n_perturbations = (np.size(arrays.get(name, 0)) for name in ("genes", "perturbations"))
-    n_flags = len(PROGRAM_FLAGS)
-    expected = {
-        "genes": (n_genes,),
-        "perturbations": (n_perturbations,),
-        "perturbation_centroids": (n_perturbations, n_genes),
-        "n_cells": (n_perturbations,),
-        "control_centroid": (n_genes,),
-        "n_control_cells": (),
-        "program_centroids": (n_flags, n_genes),
-        "proportion_labels": (n_perturbations + 1,),
-        "proportions": (n_perturbations + 1, n_flags),
-        "base_cells": (CELLS_PER_PERTURBATION, n_genes),
-    }
-    for name, shape in expected.items():
-        found = arrays[name].shape if name in arrays else "missing"
-        if found != shape:
-            raise InputError(f"{path}: {name} is {found}, expected {shape}. Run train() again.")

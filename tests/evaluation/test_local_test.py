@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,6 +106,21 @@ def test_a_prediction_without_direction_is_told(prediction, capsys):
     file.write_h5ad(prediction / "prediction.h5ad")
     local_test.main(["--data", str(DEMO), "--score-only", str(prediction)])
     assert "is 0 by definition" in capsys.readouterr().out
+
+
+def test_nan_spoils_the_mean_names_the_knockout_and_is_null_in_json(prediction, tmp_path, capsys):
+    with h5py.File(prediction / "prediction.h5ad", "r+") as file:
+        file["X"][7, 3] = np.nan
+    arguments = ["--score-only", str(prediction), "--json", str(tmp_path / "scores.json")]
+    assert local_test.main(["--data", str(DEMO), *arguments]) == 0
+    printed = capsys.readouterr().out
+    spoilt, *others = read_local_truth(DEMO).perturbations
+    assert f"Scores of {spoilt} are NaN, so their means are" in printed
+    assert "nan ± nan" in printed
+    scores = json.loads((tmp_path / "scores.json").read_text(), parse_constant=pytest.fail)
+    ours = scores["scores"]["your_prediction"]
+    assert ours["mean"]["mmd"] is ours["perturbations"][spoilt]["mmd"] is None
+    assert all(ours["perturbations"][name]["mmd"] >= 0 for name in others)
 
 
 @pytest.fixture

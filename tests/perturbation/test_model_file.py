@@ -53,20 +53,9 @@ def test_genes_of_another_data_size_are_named(model_directory):
         model.columns_of(asked)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("format_version", np.array(1), "format version 1, this code reads 2"),
-        ("perturbation_centroids", None, "perturbation_centroids is missing, expected"),
-        ("control_centroid", np.zeros(3), r"control_centroid is \(3,\), expected \(60,\)"),
-    ],
-)
-def test_a_model_that_does_not_fit_is_refused(arrays, tmp_path, name, value, message):
-    arrays.pop(name)
-    if value is not None:
-        arrays[name] = value
-    np.savez(tmp_path / MODEL_FILE, **arrays)
-    with pytest.raises(InputError, match=message):
+def test_a_model_of_another_version_is_refused(arrays, tmp_path):
+    np.savez(tmp_path / MODEL_FILE, **(arrays | {"format_version": np.array(1)}))
+    with pytest.raises(InputError, match="format version 1, this code reads 2"):
         load_model(tmp_path)
 
 

@@ -166,17 +166,6 @@ def arrays(name: str, **changes: Any) -> Spoil:
     return spoil
 
 
-def swapped(name: str, one: str, other: str) -> Spoil:
-    def spoil(place):
-        with np.load(find(place, name), allow_pickle=False) as file:
-            found = dict(file)
-        found[one], found[other] = found[other], found[one]
-        find(place, name).unlink()
-        np.savez(find(place, name), **found)
-
-    return spoil
-
-
 def member(name: str, key: str, content: bytes) -> Spoil:
     """Replace one file inside an npz archive by raw bytes."""
 

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from perturbation.errors import InputError
 from tools.gene_features import bioconductor
 
 
@@ -65,8 +66,8 @@ def test_the_databases_give_the_same_bytes_twice(packages, tmp_path):
 
 
 def test_missing_or_wrong_databases_are_told_in_a_sentence(packages, tmp_path):
-    with pytest.raises(SystemExit, match=r"holds 0 files named org\.Hs\.eg\.sqlite, expected 1"):
+    with pytest.raises(InputError, match=r"holds 0 files named org\.Hs\.eg\.sqlite, expected 1"):
         bioconductor.main([str(tmp_path / "empty"), str(tmp_path / "sets")])
     next(packages.rglob("GO.sqlite")).write_text("text")
-    with pytest.raises(SystemExit, match=r"GO\.sqlite is not the database it should be"):
+    with pytest.raises(InputError, match=r"GO\.sqlite is not the database it should be"):
         bioconductor.main([str(packages), str(tmp_path / "sets")])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
 from tools.gene_features import build as build_gene_features
 from tools.gene_features import coverage as gene_coverage
@@ -234,7 +235,7 @@ def test_a_source_is_replaced_in_its_place_by_a_file_of_its_kind(
 def test_a_source_that_shares_no_gene_with_the_others_is_refused(file, build):
     sets = file("GO.gmt", GMT)
     others = file("E.txt", "ENSG2 1 0\nENSG1 0 1\nENSG3 1 1\nENSG4 0 0\n")
-    with pytest.raises(SystemExit, match=r"E shares no gene .* 1 more; they name A, B, C"):
+    with pytest.raises(InputError, match=r"E shares no gene .* 1 more; they name A, B, C"):
         build("--gene-sets", sets, "--embedding", others)
     aliases = file("aliases.tsv", "ENSG1\tA\n")
     build("--gene-sets", sets, "--embedding", others, "--aliases", aliases)
@@ -267,34 +268,34 @@ def test_coverage_is_counted_and_missing_genes_are_named(file, build, tmp_path, 
     ],
 )
 def test_wrong_files_are_told_in_a_sentence(file, build, option, name, text, sentence):
-    with pytest.raises(SystemExit, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         build(option, file(name, text))
 
 
 @pytest.mark.parametrize("option", ["--gene-sets", "--network", "--embedding", "--aliases"])
 def test_a_missing_file_is_told_in_a_sentence(build, tmp_path, option):
-    with pytest.raises(SystemExit, match=r"nowhere\.txt does not exist"):
+    with pytest.raises(InputError, match=r"nowhere\.txt does not exist"):
         build(option, tmp_path / "nowhere.txt")
 
 
 def test_a_gzipped_file_cut_short_is_told_in_a_sentence(file, build):
     path = file("a.gmt.gz", GMT)
     path.write_bytes(path.read_bytes()[:-12])
-    with pytest.raises(SystemExit, match="cannot be read as text"):
+    with pytest.raises(InputError, match="cannot be read as text"):
         build("--gene-sets", path)
 
 
 def test_wrong_options_are_told_in_a_sentence(file, build):
     path = file("GO.gmt", GMT)
-    with pytest.raises(SystemExit, match="Found 0 sources"):
+    with pytest.raises(InputError, match="Found 0 sources"):
         build()
-    with pytest.raises(SystemExit, match="no name twice"):
+    with pytest.raises(InputError, match="no name twice"):
         build("--gene-sets", path, path)
-    with pytest.raises(SystemExit, match="--note names KEGG, but the sources are GO"):
+    with pytest.raises(InputError, match="--note names KEGG, but the sources are GO"):
         build("--gene-sets", path, "--note", "KEGG", "1", "none")
-    with pytest.raises(SystemExit, match="--drop names KEGG, but the sources are none"):
+    with pytest.raises(InputError, match="--drop names KEGG, but the sources are none"):
         build("--gene-sets", path, "--drop", "KEGG")
-    with pytest.raises(SystemExit, match="--replace names KEGG, but the sources are none"):
+    with pytest.raises(InputError, match="--replace names KEGG, but the sources are none"):
         build("--gene-sets", path, "--replace", f"KEGG={path}")
-    with pytest.raises(SystemExit, match=r"as STRING's protein\.info: 'S1' in place of #string"):
+    with pytest.raises(InputError, match=r"as STRING's protein\.info: 'S1' in place of #string"):
         build("--network", path, "--string-info", file("info.txt", "S1\tname\nP1\tA\n"))

@@ -199,12 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--targets", type=Path, default=targets)
     parser.add_argument("--out", type=Path, default=Path("atlas"), help="default: atlas/")
     options = parser.parse_args(arguments)
-
-    def run() -> int:
-        print("Page:", atlas_page(options.model, options.targets, options.out))
-        return 0
-
-    return ending(run)
+    return ending(lambda: print("Page:", atlas_page(options.model, options.targets, options.out)))
 
 
 if __name__ == "__main__":

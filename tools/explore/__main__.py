@@ -104,12 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("explore"), help="default: explore/")
     parser.add_argument("--show", nargs="+", default=[], metavar="NAME", help="gene or knock-out")
     options = parser.parse_args(arguments)
-
-    def run() -> int:
-        print("Page:", explore(options.data, options.out, options.show))
-        return 0
-
-    return ending(run)
+    return ending(lambda: print("Page:", explore(options.data, options.out, options.show)))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def cells_of_knockouts(look: Look) -> str:
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
         ax.bar(range(len(n)), n, width=1, color="C0")
-        ax.set(xlabel="knock-outs, most cells first", ylabel="cells")
+        ax.set(xlabel="knock-outs, most cells first", ylabel="cells", xticks=[])
 
     says = (
         f"From {n.iloc[-1]:,} cells ({n.index[-1]}) to {n.iloc[0]:,} ({n.index[0]}), half of the "

@@ -13,10 +13,12 @@ from __future__ import annotations
 import argparse
 import gzip
 import sqlite3
+import sys
 from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
 
+from evaluation.command import ending
 from perturbation.errors import InputError
 
 SET_SIZES = {"GO": (5, 1500), "PubMed": (2, 100), "Pfam": (2, 1500)}
@@ -42,10 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("packages", type=Path, help="directory with the two sqlite files in it")
     parser.add_argument("out", type=Path, help="directory to write to")
     options = parser.parse_args(arguments)
-    try:
-        write_gene_sets(options.packages, options.out)
-    except InputError as error:
-        raise SystemExit(str(error)) from error
+    write_gene_sets(options.packages, options.out)
 
 
 def write_gene_sets(packages: Path, out: Path) -> None:
@@ -132,4 +131,4 @@ def _query(path: Path, query: str) -> list[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ending(main))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.command import ending
 from perturbation.data.names import listed
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
@@ -39,11 +41,8 @@ from tools.gene_features.tables import (
 def main(arguments: list[str] | None = None) -> None:
     """Build the features, write them, and print what they cover."""
     options = _parser().parse_args(arguments)
-    try:
-        build(options)
-        print_coverage(load_gene_features(options.out))
-    except InputError as error:
-        raise SystemExit(str(error)) from error
+    build(options)
+    print_coverage(load_gene_features(options.out))
 
 
 def build(options: argparse.Namespace) -> None:
@@ -140,4 +139,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ending(main))

@@ -6,12 +6,13 @@ python -m tools.gene_features.coverage predict_perturbations.txt
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from evaluation.command import ending
 from perturbation.data.names import listed, read_names
-from perturbation.errors import InputError
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
 _FEATURES = Path("resources") / GENE_FEATURES_FILE
@@ -27,10 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("genes", type=Path, help="gene names, one a line")
     parser.add_argument("--features", type=Path, default=_FEATURES, help=f"default: {_FEATURES}")
     options = parser.parse_args(arguments)
-    try:
-        print_coverage(load_gene_features(options.features), options.genes)
-    except InputError as error:
-        raise SystemExit(str(error)) from error
+    print_coverage(load_gene_features(options.features), options.genes)
 
 
 def print_coverage(features: GeneFeatures, gene_list: Path | None = None) -> None:
@@ -58,4 +56,4 @@ def _share(known: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ending(main))
