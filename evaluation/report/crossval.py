@@ -33,7 +33,10 @@ def write_report(finished: Finished, directory: Path) -> Path:
     )
     pearson, mmd = (means[metric].iloc[:, 0] for metric in ("pearson_delta", "mmd"))
     ranked, seen = pearson.sort_values(ascending=False).index, finished.examples
-    names, shown = list(means["mmd"]), [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
+    names, shown = (
+        [str(name) for name in means["mmd"]],
+        [ranked[0], ranked[len(ranked) // 2], ranked[-1]],
+    )
     sections: dict[str, str | list[str]] = {
         "What decides": forest(finished.comparisons),
         "In words": bullets([c.sentence for c in finished.comparisons if c.difference]),

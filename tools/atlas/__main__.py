@@ -148,6 +148,8 @@ def _maps(atlas: Atlas) -> list[str]:
         ("expected", "expected Pearson delta"),
     ):
         values = atlas.table[column]
+        if values.nunique() == 1:
+            continue
         says = (
             f"Targets with like predicted effects stand together. Colour: {label}; largest for "
             f"{', '.join(values.nlargest(3).index)}"
