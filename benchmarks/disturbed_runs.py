@@ -178,6 +178,7 @@ def _child(pipe: Connection, bench: Bench, target: Path, weaken: Weaken) -> None
     before, begin = psutil.Process().memory_info().vms, time.perf_counter()
     sys.stdout = sys.stderr = told = io.StringIO()
     os.setpgrp()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets & ignore it
     pipe.send("ready")
 
     def run() -> int:

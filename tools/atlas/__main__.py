@@ -21,7 +21,7 @@ from evaluation.report.page import bullets, table, write_page
 from evaluation.report.words import rank_correlation
 from perturbation.competition import PERTURBATIONS_FILE, PROGRAM_FLAGS
 from perturbation.data.names import read_names
-from perturbation.files import whole_file
+from perturbation.files import check_writable, whole_file
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.output.model_file import Model, load_model
 from tools.atlas.left_out import LEVEL, N_PANEL_GENES, LeftOut, leave_one_out
@@ -206,6 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _write(options: argparse.Namespace) -> None:
+    check_writable(options.out / CSV)
     print("Page:", atlas_page(options.model, options.targets, options.out))
 
 

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from evaluation.command import ending
-from evaluation.report.page import bullets, facts, table, write_page
+from evaluation.report.page import PAGE, bullets, facts, table, write_page
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.dataset import open_dataset
+from perturbation.files import check_writable
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from tools.explain import RESOURCES
 from tools.explore import pictures
@@ -111,6 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _explore(options: argparse.Namespace) -> None:
+    check_writable(options.out / PAGE)
     print("Page:", explore(options.data, options.out, options.show))
 
 
