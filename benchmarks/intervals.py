@@ -146,6 +146,7 @@ def describe_verdicts(intervals: pd.DataFrame) -> str:
     rows = []
     gaps = intervals[(intervals["of"] == "difference") & (intervals["high"] > intervals["low"])]
     for (metric, n), group in gaps.groupby(["metric", "n_compared"]):
+        metric = str(metric)
         sign = 1 if METRICS[metric] == "higher" else -1
         half = (group["high"] - group["low"]) / 2
         away = sign * (group["mean"] - group["truth"]) / half  # above 1: called really better

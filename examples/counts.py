@@ -55,7 +55,7 @@ def train(data_directory_path: str, model_directory_path: str) -> None:
     effects = effects.mul(n[effects.index], axis=0).groupby(level=0).sum().div(per_label, axis=0)
     effects -= np.average(effects, axis=0, weights=per_label)  # the mean of all stays where it is
     training, measured = summary.training, summary.training.perturbation_centroids
-    within = (training.perturbed_centroid + effects).clip(lower=0).reindex_like(measured)
+    within = (effects + training.perturbed_centroid).clip(lower=0).reindex_like(measured)
     training = replace(training, perturbation_centroids=within.fillna(measured))
     save_model(Model(training, choose_cells(summary)), model_directory_path)
 

@@ -67,7 +67,8 @@ def infer(
     """Load weights and scaler, and move real cells to where the network says."""
     model, resources = load_model(model_directory_path), Path(model_directory_path)
     features, training = load_gene_features(resources / GENE_FEATURES_FILE), model.training
-    names, columns = training.perturbation_centroids.index, model.columns_of(genes_to_predict)
+    names = list(training.perturbation_centroids.index)
+    columns = model.columns_of(genes_to_predict)
     with np.load(resources / "network.npz", allow_pickle=False) as net:
         found = forward(net, features.kernel("GO", predict_perturbations, names))[1] @ net["axes"]
     centroids = np.maximum(training.perturbed_centroid + found, 0)

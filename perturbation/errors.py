@@ -1,6 +1,38 @@
 """The one exception whose message is a sentence for the user, and sentences that recur."""
 
+import re
 from pathlib import Path
+
+CAUSES = (
+    (
+        r"unable to lock file, errno = (11|13|35)\b",
+        "is open for writing in another program. Close it there, and run again.",
+    ),
+    (
+        "unable to lock file",
+        "lies on a disk that knows no file locks. Set the environment variable "
+        "HDF5_USE_FILE_LOCKING=FALSE, and run again.",
+    ),
+    (
+        "h5clear",
+        "is marked as open for writing. If no program writes it any more, run `h5clear -s` on it.",
+    ),
+    (
+        r"plugin|can't open directory|not registered",
+        "is whole, but compressed in a way that h5py knows only with a plugin, which the platform "
+        'does not have. Write it again with anndata and compression="gzip".',
+    ),
+    (
+        "No read method registered|IOSpec",
+        "is whole, but holds an element that this version of anndata does not know. Read it "
+        "with the version that wrote it, and write it again with plain columns and categories.",
+    ),
+    (
+        r"errno = (5|116|121)\b|Input/output error",
+        "could not be read, as its disk or network drive failed. Look after that, and run again.",
+    ),
+)
+"""What HDF5 and anndata say of files that are whole, and what to say instead."""
 
 
 class InputError(ValueError):
@@ -25,3 +57,14 @@ def unreadable(path: Path, error: Exception, kind: str) -> str:
     if isinstance(error, PermissionError):
         return no_permission(path)
     return f"{path} cannot be read as {kind} ({reason(error)}). Download it again."
+
+
+def diagnosis(path: Path, error: Exception, element: str = "") -> str:
+    """Say in a sentence why a file, or an element of it, could not be read, and what to do."""
+    if isinstance(error, PermissionError):
+        return no_permission(path)
+    what = f"{element} of {path}" if element else str(path)
+    for pattern, sentence in CAUSES:
+        if re.search(pattern, str(error)):
+            return f"{what} {sentence}"
+    return f"{what} cannot be read ({reason(error)}). It is cut or damaged: download it again."

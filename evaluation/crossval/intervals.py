@@ -37,6 +37,9 @@ def shared_variance(scores: np.ndarray, folds: np.ndarray) -> float:
     -------
     float, not below 0. Parameters as in `standard_error`.
     """
+    # Two knock-outs held out together were predicted by one model: its luck is in both scores.
+    # Their product, each less its own mean over repeats, shows it; with R = 3 repeats and m = 1
+    # shared fold the product keeps 1 - 2/3 + 1/9 = 4/9 of c, which is divided out.
     n_repeats = scores.shape[1]
     own = scores - scores.mean(axis=1, keepdims=True)
     together = folds[:, None] == folds

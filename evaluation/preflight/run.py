@@ -22,9 +22,8 @@ from perturbation.competition import (
 )
 from perturbation.data.names import read_names
 from perturbation.errors import InputError
-from perturbation.output.memory import available_memory
 from perturbation.output.model_file import MODEL_FILE, Model, load_model
-from perturbation.output.prediction_file import is_built_in_memory
+from perturbation.output.prediction_file import available_memory, is_built_in_memory
 
 ASKED_PERTURBATIONS, ASKED_GENES = 2_863, 10_238
 TRIAL_TARGETS = 130

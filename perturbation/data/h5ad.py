@@ -15,10 +15,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from perturbation.data.hdf5 import diagnosis, open_hdf5
-from perturbation.data.matrix import Sparse, check_matrix, read_blocks
+from perturbation.data.matrix import Sparse, check_matrix, open_hdf5, read_blocks
 from perturbation.data.names import listed
-from perturbation.errors import InputError
+from perturbation.errors import InputError, diagnosis
 
 CELLS_PER_BLOCK = 256
 

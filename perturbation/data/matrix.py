@@ -1,6 +1,7 @@
 """The matrix X of an h5ad file, of any layout, read in blocks, while others are in use."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anndata as ad
@@ -8,8 +9,7 @@ import h5py
 import numpy as np
 from scipy import sparse
 
-from perturbation.data.hdf5 import open_hdf5
-from perturbation.errors import InputError, reason
+from perturbation.errors import InputError, diagnosis, reason
 from perturbation.progress import one_ahead
 
 LARGEST_LOG_VALUE = np.log2(np.float64(1 + 1e5))
@@ -24,6 +24,24 @@ Piece = tuple[slice, slice]
 """Rows and columns of X that are read at once."""
 Stored = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
 """Values of a dense X; data, indices and pointers of a sparse one."""
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open a file for reading.
+
+    Raises
+    ------
+    InputError
+        If it is missing, or if it or an element cannot be read; `diagnosis` says why.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing. Run `crunch download`, or give the right directory.")
+    try:
+        with h5py.File(path) as file:
+            yield file
+    except (OSError, KeyError, RuntimeError) as error:  # what h5py raises
+        raise InputError(diagnosis(path, error)) from error
 
 
 def read_blocks(

@@ -93,6 +93,7 @@ def summarise(
     cells = GrowingMatrix()
     with progress(len(codes), "reading cells", unit="cell") as bar:
         for rows, columns, block in dataset.blocks(cells_per_block):
+            # One reading serves all: sums by knock-out, by program of the controls, and cells kept.
             add_by_label(sums[:, columns], codes[rows], block)
             for number, program in enumerate(program_codes):
                 add_by_label(program_sums[number : number + 1, columns], program[rows], block)

@@ -64,8 +64,9 @@ def choose_cells(summary: Summary, n_chosen: int = CELLS_PER_PERTURBATION) -> np
 
 def herded(cells: sparse.csr_array, candidates: np.ndarray, n_chosen: int) -> np.ndarray:
     """(n_chosen,) rows of `cells`, of those among `candidates`, in the order of choice."""
-    panel = cells[:, most_variable_genes(cells, N_KERNEL_GENES)][candidates].toarray()
-    kernel = mmd_kernel(panel.astype(np.float64))
+    genes = most_variable_genes(cells, N_KERNEL_GENES)
+    # No name for what is in between: it would be held while the kernel, the largest, is made.
+    kernel = mmd_kernel(cells[:, genes][candidates].astype(np.float64).toarray(), np.float32)
     order = _herd(kernel, min(n_chosen, len(kernel)))
     return candidates[np.resize(order, n_chosen)]
 
@@ -88,7 +89,11 @@ def most_variable_genes(
 
 def _herd(kernel: np.ndarray, n_chosen: int) -> np.ndarray:
     """Rows chosen one by one, each the best addition to those before, none twice."""
-    closeness_to_all = kernel.mean(axis=1)
+    # The first is the cell nearest to all: the largest row mean of the kernel. Each next one must
+    # be near to all, but far from those chosen: of two clouds of 60 and 40 cells the first pick
+    # lies in the larger, the second in the smaller, and so on in turn, until the picks stand 60 to
+    # 40.
+    closeness_to_all = kernel.mean(axis=1, dtype=np.float64)
     closeness_to_chosen = np.zeros(len(kernel))
     chosen: list[int] = []
     for size in range(1, n_chosen + 1):

@@ -191,6 +191,8 @@ def _left_out_moments(
     (n, n_candidates, n_candidates) products of the predictions with each other, and
     (n, n_candidates) with the true direction.
     """
+    # Everything is a product of residuals, so no gene is touched again: with 122 knock-outs each
+    # turn works on 122 x 122 numbers, not on 122 x 21,592.
     n, gram = len(noise), residual_gram(effects)
     used = {candidate.part for candidate in candidates}
     fixed = {
@@ -205,9 +207,11 @@ def _left_out_moments(
         lengths = np.sqrt(np.maximum(np.diag(residuals), TINY**2))
         directions = residuals / np.outer(lengths, lengths)
         others = np.delete(np.arange(n + 1), i)
+        # What is learnt of the others: their axes, and the regressions' rows that predict number i.
         responses = responses_of(directions[np.ix_(others, others)])
         regressions = {key: rows[i, others[:-1]] for key, rows in fixed.items()}
         if "own gene" in used:
+            # Its own residual left the centre of all: the others' residuals move, as in the Gram.
             step = effects.shares[i] / (1 - effects.shares[i])
             at_own = (own.residuals + step * own.residuals[i])[others[:-1]]
             kernel = own.kernel(at_own / lengths[others[:-1], None], responses.directions)
@@ -240,6 +244,8 @@ def _constant(part: str, n_targets: int, n: int) -> np.ndarray:
 
 def _smoothed(regression: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """(n_targets, n + 1) the regression of the deviations, after the ridge on the responses."""
+    # Coefficients of the deviations U = D - mean(D) become coefficients of the directions D when
+    # their mean is taken off, before and after the ridge; the control (last) has no part in it.
     deviations = regression - regression.mean(axis=1, keepdims=True)
     kept = (deviations @ basis) @ basis.T
     return np.pad(kept - kept.mean(axis=1, keepdims=True), ((0, 0), (0, 1)))

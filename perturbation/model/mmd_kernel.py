@@ -8,7 +8,7 @@ ROWS_PER_BLOCK = 128
 """Rows of the kernel made at a time: what they need fits into the processor's cache."""
 
 
-def mmd_kernel(rows: np.ndarray) -> np.ndarray:
+def mmd_kernel(rows: np.ndarray, dtype: type[np.floating] = np.float64) -> np.ndarray:
     """Sum over `MMD_BANDWIDTHS` of exp(-squared distance / bandwidth) between all pairs of rows.
 
     Each bandwidth is twice the one before, so one exp at the largest, squared again and again, is
@@ -18,33 +18,36 @@ def mmd_kernel(rows: np.ndarray) -> np.ndarray:
     ----------
     rows
         (n, n_genes) float64 cells.
+    dtype
+        In which the kernel, made in float64, is kept.
 
     Returns
     -------
-    (n, n) float64; 5 on the diagonal. Peak memory this matrix, and a copy of the rows.
+    (n, n); 5 on the diagonal. Peak memory this matrix, and a copy of the rows.
     """
-    centred = rows - rows.mean(axis=0)  # subtle: distances stay, cancellation in the Gram shrinks
-    matrix = centred @ centred.T
-    squares = np.diag(matrix).copy()
+    rows = rows - rows.mean(axis=0)  # subtle: distances stay, cancellation in the Gram shrinks
+    squares = (rows * rows).sum(axis=1)
+    matrix = np.empty((len(rows), len(rows)), dtype)
     for start in range(0, len(rows), ROWS_PER_BLOCK):
-        block = matrix[start : start + ROWS_PER_BLOCK]
-        block *= -2
+        part = slice(start, start + ROWS_PER_BLOCK)
+        block = -2 * rows[part] @ rows.T
         block += squares
-        block += squares[start : start + ROWS_PER_BLOCK, None]
-        np.maximum(block, 0, out=block)
+        block += squares[part, None]
         np.fill_diagonal(block[:, start:], 0)
-        _sum_of_exps(block)
+        matrix[part] = _sum_of_exps(block)
     return matrix
 
 
-def _sum_of_exps(block: np.ndarray) -> None:
-    """Put the kernel in place of squared distances."""
-    term = block / -MMD_BANDWIDTHS[-1]
-    np.exp(term, out=term)
-    block[:] = term
+def _sum_of_exps(block: np.ndarray) -> np.ndarray:
+    """Kernel of squared distances, which are overwritten."""
+    np.maximum(block, 0, out=block)
+    block /= -MMD_BANDWIDTHS[-1]
+    np.exp(block, out=block)
+    total = block.copy()
     for _ in MMD_BANDWIDTHS[1:]:
-        np.multiply(term, term, out=term)
-        block += term
+        block *= block
+        total += block
+    return total
 
 
 def kernel_slope(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -52,6 +52,7 @@ def moved(
     velocity = np.zeros_like(cells)
     n_training, n_genes = training_cells.shape
     for step in range(N_STEPS):
+        # Steps drift off the mean to hold; every tenth puts it back, as predictions will have it.
         if step % STEPS_BETWEEN_MEANS == 0:
             cells = with_mean(cells).astype(np.float64)
         genes = np.sort(rng.permutation(n_genes)[:N_PANEL_GENES])
@@ -60,6 +61,7 @@ def moved(
         force = _force(now, training_cells[np.ix_(batch, genes)].astype(np.float64))
         speed = MOMENTUM * velocity[:, genes] + force
         velocity[:, genes] = speed
+        # Zeros stay zero, nothing exceeds what a real cell has, and what sinks below 0.1 is none.
         then = np.where(now > 0, np.minimum(now + speed, largest[genes]), 0)
         cells[:, genes] = np.where(then < SMALLEST, 0, then)
     return np.round(with_mean(cells) / DIGITS) * DIGITS

@@ -75,7 +75,8 @@ class OwnGene:
         (m, n).
         """
         n = len(self.residuals) - 1
-        # A gene's loadings: how it responds along the axes, largest where the axis is.
+        # A gene's loadings: how it responds along the axes, largest where the axis is. They count
+        # as much as the two levels when their mean square over the training knock-outs is 1 in all.
         loadings = (directions - directions.mean(axis=0)).T @ axes[:, -N_AXES:]
         size = np.sqrt((loadings[:n] ** 2).sum(axis=1).mean())
         features = np.hstack([self.levels, loadings / max(size, TINY)])

@@ -20,8 +20,21 @@ TERMS = {
 
 
 def process_terms(gene_features: GeneFeatures | None, genes: Sequence[str]) -> np.ndarray:
-    """(n_genes, n_terms) float64: 1 where some source lists the gene under the term."""
-    listed = np.zeros((len(genes), len(TERMS)))
-    for source in () if gene_features is None else gene_features.sources:
-        listed = np.maximum(listed, gene_features.listed(source, genes, list(TERMS)))
-    return listed
+    """Which genes are known to take part in the process.
+
+    Parameters
+    ----------
+    gene_features
+        From `load_gene_features`; None knows nothing.
+    genes
+        Names, aliases included.
+
+    Returns
+    -------
+    (n_genes, n_terms) float64: 1 where some source lists the gene under the term, else 0.
+    """
+    found = np.zeros((len(genes), len(TERMS)))
+    if gene_features is not None:
+        for source in gene_features.sources:
+            found = np.maximum(found, gene_features.listed(source, genes, list(TERMS)))
+    return found

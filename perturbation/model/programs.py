@@ -112,6 +112,8 @@ def _deviations(
     best, chosen = 0.0, nothing
     for ridge in RIDGES:
         inverse = np.linalg.inv(kernel + ridge * np.eye(len(names)))
+        # Left out, a knock-out is predicted by (H r - h_ii r_i) / (1 - h_ii), H the hat matrix: no
+        # refit is needed (Allen 1974, PRESS).
         hat = kernel @ inverse
         own = np.diag(hat)[:, None]
         left_out = (hat @ residuals - own * residuals) / (1 - own)

@@ -60,6 +60,7 @@ def stack(
 
 def _least_squares(chosen: list[int], products: np.ndarray, with_truth: np.ndarray) -> np.ndarray:
     """Non-negative weights of the chosen candidates, from the normal equations."""
+    # min |A w - b|^2 needs only A'A and A'b: with the root R of A'A, nnls solves R w = R^-1 A'b.
     values, vectors = np.linalg.eigh(products[:, chosen][:, :, chosen].sum(axis=0))
     values = np.maximum(values, 1e-9 * max(values.max(initial=0.0), TINY))
     root = (vectors * np.sqrt(values)) @ vectors.T

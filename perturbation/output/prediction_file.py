@@ -8,13 +8,13 @@ import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
+import psutil
 
 from perturbation.answers import checked_cells
 from perturbation.competition import CELLS_PER_PERTURBATION, SUBMITTED_PROPORTION_COLUMNS
 from perturbation.errors import reason
 from perturbation.files import as_path, need_room, whole_file
 from perturbation.model.programs import DECIMALS
-from perturbation.output.memory import available_memory
 from perturbation.progress import one_ahead, progress
 
 ON_DISK = np.dtype("<f4")
@@ -22,6 +22,10 @@ HEADER_BYTES = 2**16
 MOST_IN_MEMORY = 2**28
 SHARE_OF_MEMORY = 0.25
 """The matrix is built in memory up to so many bytes and this share of what is available."""
+CGROUP_FILES = (
+    ("memory.max", "memory.current"),  # version 2
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),  # version 1
+)
 
 
 def write_prediction(
@@ -84,6 +88,19 @@ def is_built_in_memory(n_bytes: int, available: int) -> bool:
     return n_bytes <= min(MOST_IN_MEMORY, SHARE_OF_MEMORY * available)
 
 
+def available_memory(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes that are free on the machine and, in a container, below the cgroup's limit."""
+    available = psutil.virtual_memory().available
+    for limit_name, usage_name in CGROUP_FILES:
+        try:
+            limit = int((cgroup_root / limit_name).read_text())
+            usage = int((cgroup_root / usage_name).read_text())
+        except (OSError, ValueError):  # no such cgroup, or its limit is the word "max"
+            continue
+        available = min(available, max(limit - usage, 0))
+    return available
+
+
 def _write_frame(
     path: Path, perturbations: Sequence[str], genes: Sequence[str], shape: tuple[int, int]
 ) -> int:
@@ -92,6 +109,8 @@ def _write_frame(
     subtle: HDF5 can crash after a write that failed. So only plain writes reach the disk where it
     may be full: HDF5 makes obs and var in memory, and finds room for the header of X made already.
     """
+    # The file: [obs, var, HDF5's own][64 KB for the header of X][X, row by row, float32]. The frame
+    # is made in memory; X is given its place and its header, and its values are written plainly.
     names = np.repeat(np.asarray(perturbations, dtype=str), shape[0] // len(perturbations))
     obs = pd.DataFrame(
         {"gene": pd.Categorical(names, pd.Index(sorted(perturbations), dtype=object))},

@@ -1,6 +1,6 @@
 import psutil
 
-from perturbation.output.memory import available_memory
+from perturbation.output.prediction_file import available_memory
 
 
 def cgroup(root, limit, usage):
