@@ -179,9 +179,9 @@ def _child(pipe: Connection, bench: Bench, target: Path, weaken: Weaken) -> None
     sys.stdout = sys.stderr = told = io.StringIO()
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets & ignore it
-    pipe.send("ready")
 
     def run() -> int:
+        pipe.send("ready")
         pipe.recv()
         weaken()
         return _run(bench, target)
