@@ -1,6 +1,6 @@
 """What ships on every screen at hand, beside what is simpler: one table.
 
-    python -m benchmarks.screens FILE ... [--splits 100] [--features resources/gene_features.npz]
+    python -m benchmarks.screens FILE ... [--splits 100]
 
 FILE.npz holds perturbations (p,), genes (g,) and values (p, g), log fold changes; control is 0, and
 `expression` (g,), counts per million of control cells, is used where a file has it. FILE.h5ad holds
@@ -15,7 +15,7 @@ scored. Differences are paired by knock-out; their standard error is over knock-
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +32,13 @@ from perturbation.data.centroids import TrainingCentroids
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model.parts import Predictor
-from perturbation.model.predictors import ControlCentroid, KernelRidge, MeanUnitResidual
+from perturbation.model.predictors import (
+    Blend,
+    ControlCentroid,
+    DirectionMix,
+    MeanUnitResidual,
+    OwnTranscript,
+)
 from perturbation.progress import progress
 from tools.competition_layout import log_per_100k
 
@@ -40,15 +46,29 @@ FEATURES = Path(__file__).resolve().parent.parent / "resources" / GENE_FEATURES_
 MOST_TRAINED, MOST_PREDICTED, MOST_SCORED = 122, 100, 1000
 N_PANEL = 1000
 SHIPPED, SHUFFLED = "ships", "shuffled"
+
+
+class NoOwnGene(DirectionMix):
+    """What ships without the part that rests on the target's own place in the data."""
+
+    parts = tuple(part for part in Blend.parts if part != "own gene")
+
+
+class NoProcess(DirectionMix):
+    """What ships without the terms that name the process."""
+
+    parts = tuple(part for part in Blend.parts if part != "process")
+
+
 CONTENDERS: dict[str, Callable[[], Predictor]] = {
     SHIPPED: submission.shipped_predictor,
     "control": ControlCentroid,
     "mean": MeanUnitResidual,
     "regression": BilinearRegression,
-    "kernel ridge": KernelRidge,
+    "no own gene": lambda: OwnTranscript(NoOwnGene()),
+    "no process": lambda: OwnTranscript(NoProcess()),
     SHUFFLED: submission.shipped_predictor,
 }
-SIMPLER = ("control", "mean", "regression")
 
 
 @dataclass(frozen=True)
@@ -134,13 +154,13 @@ def score_split(
     n_panel: int,
     features: dict[str, GeneFeatures],
 ) -> pd.DataFrame:
-    """Pearson correlation by knock-out (rows) and contender."""
+    """Pearson correlation by knock-out (rows) and contender, shuffled only if given features."""
     centre = training.perturbed_centroid
     variances = training.perturbation_centroids.var().to_numpy()
     panel = np.sort(np.argsort(-variances, kind="stable")[:n_panel])
     scores = {}
-    for name, contender in CONTENDERS.items():
-        fitted = contender().fit(training, features.get(name, features[SHIPPED]))
+    for name in CONTENDERS.keys() - ({SHUFFLED} - features.keys()):
+        fitted = CONTENDERS[name]().fit(training, features.get(name, features[SHIPPED]))
         predicted = fitted.predict(list(truth.index))
         scores[name] = [
             pearson_delta(true[None, of_others], guess[None, of_others], centre[of_others])
@@ -176,18 +196,18 @@ def score_screen(screen: Screen, features: GeneFeatures, n_splits: int) -> pd.Da
     return pd.concat(scores)
 
 
-def table(screens: dict[str, pd.DataFrame]) -> str:
-    """One row a screen: mean scores, and what ships minus the simpler answers, paired."""
-    means = pd.DataFrame({name: scores.mean() for name, scores in screens.items()})
-    rows = []
-    for name, scores in screens.items():
-        by_knockout = scores.groupby(level=0).mean()
-        differences = [by_knockout[SHIPPED] - by_knockout[other] for other in SIMPLER]
-        paired = [f"{d.mean():+.3f} ± {d.sem():.3f}" for d in differences]
-        rows.append([name, *(f"{value:.3f}" for value in means[name]), *paired])
-    over_all = [*(f"{value:.3f}" for value in means.mean(axis=1)), *([""] * len(SIMPLER))]
-    header = ["", *CONTENDERS, *(f"ships - {other}" for other in SIMPLER)]
-    return aligned(header, [*rows, ["mean of the screens", *over_all]])
+def table(scores_of: dict[str, pd.DataFrame], contenders: Sequence[str]) -> str:
+    """One row a screen: mean scores, and what ships minus the others, paired by index."""
+    others = [name for name in contenders if name not in (SHIPPED, SHUFFLED)]
+    means = pd.DataFrame({name: scores.mean() for name, scores in scores_of.items()})
+    means["mean of all"] = means.mean(axis=1)
+    rows = [[str(name), *(f"{means[name][one]:.4f}" for one in contenders)] for name in means]
+    for row, scores in zip(rows, scores_of.values(), strict=False):
+        paired = scores.groupby(level=0).mean()
+        gaps = [paired[SHIPPED] - paired[other] for other in others]
+        row += [f"{gap.mean():+.4f} ± {gap.sem():.4f}" for gap in gaps]
+    rows[-1] += [""] * len(others)
+    return aligned(["", *contenders, *(f"- {other}" for other in others)], rows)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -197,17 +217,14 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="npz or h5ad")
     parser.add_argument("--splits", type=int, default=100, help="at most; default: 100")
-    parser.add_argument(
-        "--features", type=Path, default=FEATURES, help="default: resources/gene_features.npz"
-    )
     options = parser.parse_args(arguments)
     try:
-        features = load_gene_features(options.features)
+        features = load_gene_features(FEATURES)
         screens = [read_screen(path) for path in options.files]
         scores = {s.name: score_screen(s, features, options.splits) for s in screens}
     except InputError as error:
         raise SystemExit(str(error)) from error
-    print(table(scores))
+    print(table(scores, list(CONTENDERS)))
 
 
 if __name__ == "__main__":

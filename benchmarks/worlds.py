@@ -1,135 +1,88 @@
-"""What ships, and simpler predictors, on simulated competitions: who wins, and by how much.
+"""What ships, and what is simpler, in simulated worlds from "nothing told" to "all told".
 
-    python -m benchmarks.worlds [--competitions 20]
+    python -m benchmarks.worlds [--competitions 12]
 
-Each competition has 122 training knock-outs, 60 fresh ones and thousands of genes; the share of
-knock-outs that do nothing runs from 0 to 0.9. Prints, for each share, the mean Pearson delta of
-every rung on the fresh knock-outs, and over all competitions the paired difference of the shipped
-predictor to each, with its standard error. The truth is a centroid of so many cells as training
-has, on the 1,000 genes that vary most over the training centroids.
+The worlds are those of simulation/factors.py: all as like the competition as
+`python -m simulation.calibration` prints, they differ in who tells how much of what a knock-out
+does. Each competition has 122 training knock-outs and 60 fresh ones, each as if of 650 cells. The
+first table is that of benchmarks.screens, on a tenth of the genes, those that vary most over the
+training rows; the second is the L1 of proportions, of what ships and of the training median.
+Standard errors are over competitions.
 """
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-import main as submission
-from evaluation.scoring.metrics import pearson_delta
-from evaluation.tables import aligned
+from benchmarks.screens import CONTENDERS, SHIPPED, SHUFFLED, score_split, table
+from evaluation.scoring.metrics import l1_distance
+from main import shipped_predictor
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.gene_features import GeneFeatures, load_gene_features
-from perturbation.model.parts import Predictor
-from perturbation.model.predictors import (
-    Blend,
-    ControlCentroid,
-    KernelRidge,
-    MeanUnitResidual,
-    OwnTranscript,
-)
+from perturbation.model.programs import predict_proportions
 from perturbation.progress import progress
-from simulation.world import World, draw_world, expected_values
+from simulation.factors import WORLDS, Told
+from simulation.world import World, draw_centroids, draw_world
 from tools.gene_features.feature_file import write_gene_features
 from tools.gene_features.tables import gene_set_table
 
-N_TRAINING, N_FRESH = 122, 60
-N_GENES, N_PANEL = 2000, 1000
-CELLS_OF_A_KNOCKOUT, CELLS_OF_CONTROL = 200, 1000
-NULL_SHARES = (0.0, 0.3, 0.6, 0.9)
-
-RUNGS: dict[str, Callable[[], Predictor]] = {
-    "shipped": submission.shipped_predictor,
-    "control centroid": ControlCentroid,
-    "control + own": lambda: OwnTranscript(ControlCentroid()),
-    "mean residual + own": lambda: OwnTranscript(MeanUnitResidual()),
-    "kernel ridge + own": lambda: OwnTranscript(KernelRidge()),
-    "blend, no own": Blend,
-}
+N_TRAINING, N_FRESH, N_GENES, N_PANEL = 122, 60, 2000, 200
+CELLS_OF_A_KNOCKOUT = 650
+MEDIAN = "training median"
 
 
 def gene_features_of(world: World) -> GeneFeatures:
     """What annotation says of the simulated genes, by the same road as real annotation."""
     with tempfile.TemporaryDirectory() as work:
-        table, features = Path(work) / "sets.tsv", Path(work) / "features.npz"
-        world.gene_sets.to_csv(table, sep="\t", index=False)
-        write_gene_features(features, [gene_set_table("sets", table, {})], {})
+        sets, features = Path(work) / "sets.tsv", Path(work) / "features.npz"
+        world.gene_sets.to_csv(sets, sep="\t", index=False)
+        write_gene_features(features, [gene_set_table("sets", sets, {})], {})
         return load_gene_features(features)
 
 
-def score_rungs(seed: int, null_share: float) -> dict[str, float]:
-    """Mean Pearson delta of each rung over the fresh knock-outs of one competition."""
+def score_competition(told: Told, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pearson correlations and L1 of the fresh knock-outs by contender, index the seed."""
     rng = np.random.default_rng(seed)
-    world = draw_world(
-        rng, n_genes=N_GENES, n_knockouts=N_TRAINING + N_FRESH, null_share=null_share
-    )
-    training, fresh = np.split(world.knockouts, [N_TRAINING])
-    centroids, _ = expected_values(world, training, CELLS_OF_A_KNOCKOUT, rng)
-    truth, _ = expected_values(world, fresh, CELLS_OF_A_KNOCKOUT, rng)
-    control, _ = expected_values(world, [CONTROL_LABEL], CELLS_OF_CONTROL, rng)
-    measured = TrainingCentroids(
-        genes=world.genes,
-        perturbation_centroids=centroids,
-        n_cells=pd.Series(CELLS_OF_A_KNOCKOUT, index=centroids.index),
-        control_centroid=control.to_numpy()[0],
-        n_control_cells=CELLS_OF_CONTROL,
-        program_centroids=control.loc[[CONTROL_LABEL] * len(PROGRAM_FLAGS)],
-        proportions=pd.DataFrame(),
-    )
-    centre = measured.perturbed_centroid
-    panel = np.argsort(-centroids.var().to_numpy())[:N_PANEL]
-    features = gene_features_of(world)
-    scores = {}
-    for name, rung in RUNGS.items():
-        predictor = rung().fit(measured, features)
-        predicted = predictor.predict(list(fresh))
-        each = [
-            pearson_delta(true[None, panel], guess[None, panel], centre[panel])
-            for true, guess in zip(truth.to_numpy(), predicted, strict=True)
-        ]
-        scores[name] = float(np.mean(each))
-    return scores
+    world = draw_world(rng, n_genes=N_GENES, n_knockouts=N_TRAINING + N_FRESH, told=told)
+    measured = draw_centroids(world, list(world.knockouts), CELLS_OF_A_KNOCKOUT, rng)
+    fresh = list(world.knockouts[N_TRAINING:])
+    training, features = measured.without(fresh), gene_features_of(world)
+    truth = measured.perturbation_centroids.loc[fresh]
+    scores = score_split(training, truth, N_PANEL, {SHIPPED: features})
+    predictor = shipped_predictor().fit(training, features)
+    median = training.proportions.drop(index=CONTROL_LABEL).median()
+    answers = {
+        SHIPPED: predict_proportions(training, features, predictor, fresh),
+        MEDIAN: pd.DataFrame([median] * N_FRESH, fresh, list(PROGRAM_FLAGS)),
+    }
+    l1 = {
+        name: [l1_distance(measured.proportions.loc[gene], answer.loc[gene]) for gene in fresh]
+        for name, answer in answers.items()
+    }
+    return scores.set_axis([seed] * N_FRESH), pd.DataFrame(l1, [seed] * N_FRESH)
 
 
-def main(n_competitions: int) -> None:
-    """Print both tables."""
-    shares = [NULL_SHARES[i % len(NULL_SHARES)] for i in range(n_competitions)]
-    rows = []
-    with progress(n_competitions, "competitions", unit="competition") as bar:
-        for seed, share in enumerate(shares):
-            rows.append(score_rungs(seed, share))
-            bar.update()
-    scores = pd.DataFrame(rows)
-    by_share = scores.groupby(shares).mean()
-    print(
-        f"{n_competitions} simulated competitions: mean Pearson delta by share of null knock-outs"
-    )
-    print(
-        aligned(
-            ["", *[f"{share:.1f}" for share in by_share.index]],
-            [[name, *[f"{value:.4f}" for value in by_share[name]]] for name in RUNGS],
-        )
-    )
-    print("\nshipped minus the rung: mean, standard error, and the lowest mean at any share")
-    differences = -scores.drop(columns="shipped").sub(scores["shipped"], axis=0)
-    lowest = differences.groupby(shares).mean().min()
-    print(
-        aligned(
-            ["", "mean", "s.e.", "lowest"],
-            [
-                [str(name), f"{d.mean():+.4f}", f"{d.sem():.4f}", f"{lowest[str(name)]:+.4f}"]
-                for name, d in differences.items()
-            ],
-        )
-    )
+def score_worlds(n_competitions: int) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """Both scores of every world, by its name."""
+    scores, l1 = {}, {}
+    with progress(len(WORLDS) * n_competitions, "competitions", unit="competition") as bar:
+        for name, told in WORLDS.items():
+            found = []
+            for seed in range(n_competitions):
+                found.append(score_competition(told, seed))
+                bar.update()
+            scores[name], l1[name] = (pd.concat(part) for part in zip(*found, strict=True))
+    return scores, l1
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--competitions", type=int, default=20, help="default: 20")
-    main(parser.parse_args().competitions)
+    parser.add_argument("--competitions", type=int, default=12, help="default: 12")
+    directions, proportions = score_worlds(parser.parse_args().competitions)
+    print(table(directions, [name for name in CONTENDERS if name != SHUFFLED]))
+    print("\nL1 of the proportions\n" + table(proportions, [SHIPPED, MEDIAN]))

@@ -1,5 +1,6 @@
 """How every command ends: its exit status, and a sentence where something is wrong."""
 
+import argparse
 import errno
 import io
 import os
@@ -61,3 +62,9 @@ def _status(command: Callable[[], int | None]) -> int:
     else:
         return status
     return FAILED
+
+
+def command_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser that shows the text about a module as it stands there."""
+    form = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=description, formatter_class=form)

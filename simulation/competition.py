@@ -5,7 +5,7 @@
     python -m simulation.competition OUT --cells 44846 --genes 11046 --order perturbation    # small
 
 X is written a block of cells at a time, so memory does not grow with the number of cells. The same
-arguments give the same values. Prints the published facts beside those of the files.
+arguments give the same values. How like the competition they are: simulation/calibration.py.
 """
 
 import argparse
@@ -14,28 +14,17 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 
-from perturbation.competition import (
-    CONTROL_LABEL,
-    PROGRAM_FLAGS,
-    PROPORTIONS_FILE,
-    TRAINING_FILE,
-)
+from perturbation.competition import PROPORTIONS_FILE, TRAINING_FILE
 from perturbation.errors import InputError
-from simulation.cells import CellFacts, write_cells
-from simulation.factors import CONTROL_PROPORTIONS, MEAN_PROPORTIONS
+from simulation.cells import write_cells, write_frame
 from simulation.files import labels_of, obs_of, write_lists, write_local_truth, write_proportions
-from simulation.h5ad_storage import write_frame
 from simulation.world import World, draw_world
 
 # Published figures at full size, as shares.
 CONTROL_SHARE = 8_705 / 88_202
 TRUTH_SHARE = 4_437 / 88_202
-VARIABLE_SHARE = 1_000 / 21_592
 STORED_SHARE = 702_842_190 / (88_202 * 21_592)
-SQUARED_DISTANCE = 2_326
-"""Mean over pairs of cells, on the 1,000 most variable genes of 21,592."""
 
 CELLS_A_PERTURBATION_SD = 0.4
 
@@ -45,17 +34,13 @@ class Simulation:
     """What `simulate` made."""
 
     world: World
-    """The truth; `simulated_world.expected_values` gives centroids of any of its knock-outs."""
+    """The truth; `draw_cells` gives cells of any of its knock-outs."""
     training: np.ndarray
     """(n_perturbations,) names of the knock-outs with training cells."""
     held_out: np.ndarray
     """(n_held_out,) names of those of the local ground truth."""
     targets: np.ndarray
     """(n_targets,) names of fresh knock-outs, whose cells are in no file."""
-    proportions: pd.DataFrame
-    """program_proportion.csv, index gene."""
-    cells: CellFacts
-    """Flags, depths and moments of the training cells."""
 
 
 def simulate(
@@ -66,8 +51,6 @@ def simulate(
     n_perturbations: int = 122,
     n_targets: int = 20,
     n_held_out: int = 5,
-    n_truth_cells: int | None = None,
-    null_share: float = 0.3,
     n_pools: int = 8,
     order: str = "pool",
     counts_layer: bool = False,
@@ -90,11 +73,7 @@ def simulate(
     n_targets
         Fresh knock-outs; predict_perturbations.txt holds the held-out ones and these, shuffled.
     n_held_out
-        Knock-outs of the local ground truth, at least one.
-    n_truth_cells
-        Their cells together; by default 5 percent of `n_cells`, as published.
-    null_share
-        Share of knock-outs that change nothing but their own transcript, 0 to 1.
+        Knock-outs of the local ground truth, at least one; 5 percent as many cells, as published.
     n_pools
         Pools of cells, ``SampleID``.
     order
@@ -115,15 +94,16 @@ def simulate(
         If there are not four cells for each perturbation, and for control.
     """
     path = Path(path)
-    n_truth_cells = n_truth_cells or max(4 * n_held_out, round(TRUTH_SHARE * n_cells))
-    _need_cells(n_cells, n_perturbations + 1, "perturbations and control")
-    _need_cells(n_truth_cells, n_held_out, "held-out perturbations")
+    fewest = 4 * (n_perturbations + 1)
+    if n_cells < fewest:
+        raise InputError(
+            f"{n_cells:,} cells are too few for {n_perturbations:,} perturbations and control: "
+            f"give at least {fewest:,}."
+        )
     path.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, 0])
     sizes = (n_perturbations, n_held_out, n_targets)
-    world = draw_world(
-        rng, n_genes=n_genes, n_knockouts=sum(sizes), n_pools=n_pools, null_share=null_share
-    )
+    world = draw_world(rng, n_genes=n_genes, n_knockouts=sum(sizes), n_pools=n_pools)
     parts = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
     training, held_out, targets = (world.knockouts[part] for part in parts)
 
@@ -131,34 +111,17 @@ def simulate(
     rows = np.append(_spread(rng, parts[0], n_cells - n_control), np.full(n_control, -1))
     rows, pools = _in_file_order(rng, rows, n_pools, world, order)
     with h5py.File(path / TRAINING_FILE, "w") as file:
-        cells = write_cells(
-            file,
-            world,
-            rows,
-            pools,
-            counts_layer=counts_layer,
-            n_threads=n_threads,
-            seed=[seed, 1],
-        )
+        cells = write_cells(file, world, rows, pools, counts_layer, n_threads, [seed, 1])
         write_frame(file, obs_of(rng, world, rows, pools, cells), world.genes, {})
-    proportions = write_proportions(path / PROPORTIONS_FILE, world, rows, cells.flags)
+    write_proportions(path / PROPORTIONS_FILE, world, rows, cells.flags)
 
-    truth_rows = _spread(rng, parts[1], n_truth_cells)
+    truth_rows = _spread(rng, parts[1], max(4 * n_held_out, round(TRUTH_SHARE * n_cells)))
     truth_rows, truth_pools = _in_file_order(rng, truth_rows, n_pools, world, order)
     write_local_truth(path, world, truth_rows, truth_pools, cells, [seed, 2])
     write_lists(path, rng, world, np.append(held_out, targets))
     if gene_sets:
         world.gene_sets.to_csv(gene_sets, sep="\t", index=False)
-    return Simulation(world, training, held_out, targets, proportions, cells)
-
-
-def _need_cells(n_cells: int, n_groups: int, groups: str) -> None:
-    """Refuse fewer than four cells for each group."""
-    if n_cells < 4 * n_groups:
-        raise InputError(
-            f"{n_cells:,} cells are too few for {n_groups:,} {groups}: "
-            f"give at least {4 * n_groups:,}."
-        )
+    return Simulation(world, training, held_out, targets)
 
 
 def _spread(rng: np.random.Generator, rows: np.ndarray, n_cells: int) -> np.ndarray:
@@ -179,63 +142,20 @@ def _in_file_order(
     return rows[place], pools[place]
 
 
-def facts(simulation: Simulation) -> pd.DataFrame:
-    """Compare a simulation with the published figures; columns published, simulated."""
-    cells = simulation.cells
-    n_cells, n_genes = len(cells.flags), len(cells.variance)
-    variable = np.sort(cells.variance)[::-1][: max(1, round(VARIABLE_SHARE * n_genes))]
-    rows = {
-        "share of X stored": (STORED_SHARE, cells.stored_values / n_cells / n_genes),
-        "squared distance of two cells": (
-            SQUARED_DISTANCE,
-            2e3 * variable.mean(),
-        ),
-    }
-    perturbed = simulation.proportions.drop(index=CONTROL_LABEL).mean()
-    for name in PROGRAM_FLAGS:
-        rows[f"mean {name}"] = (MEAN_PROPORTIONS[name], perturbed[name])
-    for name in PROGRAM_FLAGS:
-        rows[f"control {name}"] = (
-            CONTROL_PROPORTIONS[name],
-            simulation.proportions.loc["NC", name],
-        )
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["published", "simulated"])
-
-
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("out", type=Path, help="directory to write")
-    parser.add_argument("--cells", type=int, default=8_820)
-    parser.add_argument("--genes", type=int, default=21_592)
-    parser.add_argument("--perturbations", type=int, default=122)
-    parser.add_argument("--targets", type=int, default=286)
-    parser.add_argument("--held-out", type=int, default=5)
-    parser.add_argument("--null-share", type=float, default=0.3, help="knock-outs that do nothing")
-    parser.add_argument("--pools", type=int, default=8)
+    parser.add_argument("--cells", dest="n_cells", type=int, default=8_820)
+    parser.add_argument("--genes", dest="n_genes", type=int, default=21_592)
+    parser.add_argument("--perturbations", dest="n_perturbations", type=int, default=122)
+    parser.add_argument("--targets", dest="n_targets", type=int, default=286)
     parser.add_argument("--order", choices=("pool", "perturbation"), default="pool")
     parser.add_argument("--counts-layer", action="store_true")
     parser.add_argument("--gene-sets", type=Path, help="write what is known about the genes (TSV)")
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    simulation = simulate(
-        options.out,
-        n_cells=options.cells,
-        n_genes=options.genes,
-        n_perturbations=options.perturbations,
-        n_targets=options.targets,
-        n_held_out=options.held_out,
-        null_share=options.null_share,
-        n_pools=options.pools,
-        order=options.order,
-        counts_layer=options.counts_layer,
-        gene_sets=options.gene_sets,
-        n_threads=options.threads,
-        seed=options.seed,
-    )
-    print(f"{simulation.cells.stored_values:,} values stored in {options.out / TRAINING_FILE}")
-    print(facts(simulation).to_string(float_format="{:,.3f}".format))
+    options = vars(parser.parse_args())
+    simulate(options.pop("out"), **options)
 
 
 if __name__ == "__main__":

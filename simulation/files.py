@@ -15,8 +15,7 @@ from perturbation.competition import (
     PERTURBATIONS_FILE,
     PROGRAM_FLAGS,
 )
-from simulation.cells import CellFacts, write_dense
-from simulation.h5ad_storage import write_frame
+from simulation.cells import CellFacts, write_dense, write_frame
 from simulation.world import World
 
 SIGNATURE_FILE = "signature_genes.csv"
@@ -65,15 +64,12 @@ def obs_of(
     return pd.DataFrame(columns | flags, index=_cell_names(n))
 
 
-def write_proportions(
-    path: Path, world: World, rows: np.ndarray, flags: np.ndarray
-) -> pd.DataFrame:
-    """Write the observed share of cells in each program; return it by perturbation."""
+def write_proportions(path: Path, world: World, rows: np.ndarray, flags: np.ndarray) -> None:
+    """Write the observed share of cells in each program, by perturbation."""
     cells = pd.DataFrame(flags, columns=list(PROGRAM_FLAGS))
     table = cells.groupby(labels_of(world, rows)).mean().rename_axis("gene")
     adipo = table["adipo"].where(table["adipo"] > 0, 1)
     table.assign(lipo_adipo=table["lipo"] / adipo).to_csv(path)
-    return table
 
 
 def write_local_truth(

@@ -17,15 +17,13 @@ import numpy as np
 import pandas as pd
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from simulation.factors import (
-    N_BACKGROUND,
-    annotation,
-    draw_effects,
-    draw_loadings,
-    draw_log_fraction,
-    draw_membership,
-    name_knockouts,
-)
+from perturbation.data.centroids import TrainingCentroids
+from perturbation.model.process import END, START
+from simulation import factors
+from simulation.factors import AS_PUBLISHED, N_BACKGROUND, N_MODULES, Told
+
+PRE_ADIPO, ADIPO = (PROGRAM_FLAGS.index(name) for name in (START, END))
+CELLS_OF_LEVEL = 500
 
 LARGEST_FRACTION = 0.03
 """No gene is expected to take more of a cell's counts; X then stays below log2(1 + 100,000)."""
@@ -92,7 +90,7 @@ def draw_world(
     n_genes: int,
     n_knockouts: int,
     n_pools: int = 8,
-    null_share: float = 0.3,
+    told: Told = AS_PUBLISHED,
 ) -> World:
     """Draw the truth of one competition.
 
@@ -106,21 +104,28 @@ def draw_world(
         Training, held-out and target knock-outs together; all come from one distribution.
     n_pools
         Pools of cells.
-    null_share
-        Share of knock-outs that change nothing but their own transcript.
+    told
+        How much of what a knock-out does can be known; see `simulation.factors.WORLDS`.
     """
     genes = np.array([f"GENE{i:05d}" for i in range(n_genes)])
-    knockouts, own_gene = name_knockouts(rng, genes, n_knockouts)
+    knockouts, own_gene = factors.name_knockouts(rng, genes, n_knockouts)
     names = np.concatenate([genes, knockouts[own_gene < 0]])
-    member = draw_membership(rng, len(names))
-    row = pd.Index(names).get_indexer(knockouts)
-    scores, logits = draw_effects(rng, member[row], null_share)
+    member = factors.draw_membership(rng, len(names))
+    process = factors.draw_process(rng, len(names))
+    log_fraction = factors.draw_log_fraction(rng, n_genes)
+    loadings = factors.draw_loadings(rng, n_genes)
+    along = [loadings[ADIPO] - loadings[PRE_ADIPO], *loadings[-N_MODULES:], log_fraction]
+    of_own = np.where(own_gene >= 0, np.array(along)[:, own_gene], np.mean(along, axis=1)[:, None])
+    row = pd.Index(names).get_indexer(pd.Index(knockouts))
+    scores, logits = factors.draw_effects(
+        rng, told, member[row], process[row], of_own[:-1].T, of_own[-1]
+    )
     return World(
         genes=genes,
         knockouts=knockouts,
-        gene_sets=annotation(rng, names, member),
-        log_fraction=draw_log_fraction(rng, n_genes),
-        loadings=draw_loadings(rng, member[:n_genes]),
+        gene_sets=factors.annotation(rng, names, member, process),
+        log_fraction=log_fraction,
+        loadings=loadings,
         module_scores=scores,
         proportions=_proportions(logits),
         own_gene=np.append(own_gene, -1),
@@ -147,9 +152,9 @@ def draw_cells(
     """
     flags = _draw_flags(world.proportions[knockouts], rng)
     background = world.pool_shift[pools] + rng.standard_normal((len(pools), N_BACKGROUND))
-    factors = np.hstack([flags, background, world.module_scores[knockouts]])
+    of_cells = np.hstack([flags, background, world.module_scores[knockouts]])
     depth = np.rint(MEDIAN_DEPTH * np.exp(rng.normal(0, LOG_DEPTH_SD, len(pools))))
-    mean = factors.astype(np.float32) @ world.loadings
+    mean = of_cells.astype(np.float32) @ world.loadings
     mean += world.log_fraction.astype(np.float32)
     log_depth = np.log(depth).astype(np.float32)[:, None]
     mean += log_depth
@@ -162,39 +167,55 @@ def draw_cells(
     return Cells(rng.poisson(mean), depth, flags)
 
 
-def expected_values(
-    world: World, perturbations: Sequence[str] | np.ndarray, n_cells: int, rng: np.random.Generator
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Centroids and proportions of any of the world's knock-outs, from cells of their own.
+def draw_centroids(
+    world: World, perturbations: Sequence[str], n_cells: int, rng: np.random.Generator
+) -> TrainingCentroids:
+    """Centroids and proportions of knock-outs as `n_cells` cells of each would give, without them.
+
+    The mean follows log2(1 + counts per 100,000) at the mean of the factors, from the level of
+    control cells that are drawn; noise is normal, with the variance of those cells.
 
     Parameters
     ----------
     world
         The truth.
     perturbations
-        Names among ``world.knockouts``, or ``NC``; targets are fresh: no file holds their cells.
+        Names among ``world.knockouts``.
     n_cells
-        Cells drawn for each, over all pools. Peak memory is about 40 bytes a cell and gene.
+        Behind each of them; ten times as many controls.
     rng
-        Source of all randomness.
-
-    Returns
-    -------
-    centroids
-        (n, G) float64, unit of X: the mean of `n_cells` cells. Its error falls as their root.
-    proportions
-        (n, 4) columns PROGRAM_FLAGS, exact.
+        Source of the noise.
     """
-    rows = world.index_of(perturbations)
-    centroids = np.empty((len(rows), len(world.genes)))
-    for i, row in enumerate(rows):
-        pools = rng.integers(len(world.pool_shift), size=n_cells)
-        cells = draw_cells(world, np.full(n_cells, row), pools, rng)
-        centroids[i] = cells.expression().mean(axis=0)
+    drawn = np.random.default_rng(0)  # the level is part of the truth: always the same cells
+    pools = drawn.integers(len(world.pool_shift), size=CELLS_OF_LEVEL)
+    levels = draw_cells(world, np.full(CELLS_OF_LEVEL, -1), pools, drawn).expression()
+    rows = np.append(world.index_of(perturbations), -1)
+    cells_of = np.append(np.full(len(perturbations), n_cells), 10 * n_cells)
+    of_cells = rng.multinomial(cells_of, world.proportions[rows, :3]) / cells_of[:, None]
+    adipo = np.rint(of_cells[:, 1] * cells_of).astype(int)
+    lipo = rng.binomial(adipo, world.proportions[rows, 3] / world.proportions[rows, 1]) / cells_of
+    shares = np.column_stack([of_cells, lipo])
+    programs = np.vstack([shares, np.eye(3, 4), [0, 1, 0, 1]]) - world.proportions[-1]
+    modules = np.pad(world.module_scores[rows], ((0, 4), (0, 0)))
+    change = np.hstack([programs, modules]) @ np.delete(
+        world.loadings, range(4, 4 + N_BACKGROUND), axis=0
+    )
+    own = np.flatnonzero(world.own_gene[rows] >= 0)
+    change[own, world.own_gene[rows[own]]] += world.own_effect[rows[own]]
+    means = np.log2(1 + (2 ** levels.mean(axis=0) - 1) * np.exp(change))
+    n_behind = np.append(cells_of, 10 * n_cells * world.proportions[-1])
+    means += rng.standard_normal(means.shape) * levels.std(axis=0) / np.sqrt(n_behind)[:, None]
+    means = np.maximum(means, 0)
+    n = len(perturbations)
     index = pd.Index(perturbations, name="gene")
-    return (
-        pd.DataFrame(centroids, index, world.genes),
-        pd.DataFrame(world.proportions[rows], index, list(PROGRAM_FLAGS)),
+    return TrainingCentroids(
+        genes=world.genes,
+        perturbation_centroids=pd.DataFrame(means[:n], index, world.genes),
+        n_cells=pd.Series(n_cells, index),
+        control_centroid=means[n],
+        n_control_cells=10 * n_cells,
+        program_centroids=pd.DataFrame(means[n + 1 :], list(PROGRAM_FLAGS), world.genes),
+        proportions=pd.DataFrame(shares, [*perturbations, CONTROL_LABEL], list(PROGRAM_FLAGS)),
     )
 
 

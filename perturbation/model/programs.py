@@ -15,17 +15,18 @@ from perturbation.competition import (
     PROGRAMS,
 )
 from perturbation.data.centroids import TrainingCentroids
+from perturbation.model.effects import TINY
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.gene_kernels import gene_kernels, source_weights
 from perturbation.model.parts import Predictor
+from perturbation.model.process import END, START, process_terms
+from perturbation.model.stacking import trust
 
 SHARES_OF_MEDIAN = (0.0, 0.25, 0.5, 0.75, 1.0)
 """0 predicts the control's proportions, 1 the median knock-out's."""
 
 RIDGES = (0.3, 1.0, 3.0, 10.0, 30.0)
-STANDARD_ERRORS_TO_TRUST = 2.0
-"""By so much must a regression beat the constant on left-out knock-outs before it is used."""
-
+"""In units of the kernel's mean diagonal."""
 DECIMALS = 6
 
 
@@ -56,21 +57,17 @@ def predict_proportions(
     -------
     DataFrame (len(perturbations), 4), index `perturbations`, valid after rounding to 6 decimals.
     """
-    parts = _parts(training.proportions)
+    proportions = training.proportions
+    parts = proportions[list(PROGRAMS)].copy()  # and what else the L1 metric compares
+    parts["lipo_given_adipo"] = (proportions["lipo"] / proportions["adipo"]).fillna(0).clip(0, 1)
     knockouts = parts.drop(index=CONTROL_LABEL)
     constant = _constant(knockouts, parts.T[CONTROL_LABEL])
-    predicted = constant + _deviations(knockouts, constant, perturbations, gene_features)
+    kernels = _kernels(training, gene_features, [*knockouts.index, *perturbations], len(knockouts))
+    predicted = constant + _deviations(knockouts.to_numpy() - constant, kernels)
     table = pd.DataFrame(predicted, index=list(perturbations), columns=list(parts))
     measured = [name for name in perturbations if name in parts.index]
     table.loc[measured] = parts.loc[measured]
     return _valid(table)
-
-
-def _parts(proportions: pd.DataFrame) -> pd.DataFrame:
-    """Columns pre_adipo, adipo, other and lipo_given_adipo: what the L1 metric compares."""
-    parts = proportions[list(PROGRAMS)].copy()
-    parts["lipo_given_adipo"] = (proportions["lipo"] / proportions["adipo"]).fillna(0).clip(0, 1)
-    return parts
 
 
 def _constant(knockouts: pd.DataFrame, control: pd.Series) -> np.ndarray:
@@ -79,7 +76,7 @@ def _constant(knockouts: pd.DataFrame, control: pd.Series) -> np.ndarray:
         return control.to_numpy()
     others = np.stack([knockouts.drop(index=name).median() for name in knockouts.index])
     losses = [
-        _l1(_between(control.to_numpy(), others, share), knockouts.to_numpy()).mean()
+        _l1(_between(control.to_numpy(), others, share) - knockouts.to_numpy()).mean()
         for share in SHARES_OF_MEDIAN
     ]
     share = SHARES_OF_MEDIAN[int(np.argmin(losses))]
@@ -94,40 +91,54 @@ def _between(control: np.ndarray, median: np.ndarray, share: float) -> np.ndarra
     return mixed
 
 
-def _deviations(
-    knockouts: pd.DataFrame,
-    constant: np.ndarray,
-    perturbations: Sequence[str],
-    gene_features: GeneFeatures | None,
-) -> np.ndarray:
-    """(n, 4) what kernel ridge adds to the constant; zero unless it clearly helps."""
-    names, true = list(knockouts.index), knockouts.to_numpy()
-    residuals = true - constant
-    nothing = np.zeros((len(perturbations), len(constant)))
-    kernels = gene_kernels(gene_features, names, names)
-    weights = source_weights(kernels, residuals @ residuals.T)
-    kernel = np.tensordot(weights, kernels, axes=1)
-    targets = np.tensordot(weights, gene_kernels(gene_features, perturbations, names), axes=1)
-    losses = _l1(constant, true)
-    best, chosen = 0.0, nothing
+def _deviations(residuals: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+    """(n, 4) what kernel ridge adds to the constant, as far as left-out knock-outs say it helps.
+
+    Parameters
+    ----------
+    residuals
+        (n_training, 4) from the constant.
+    kernels
+        (n_sources, n_training + n, n_training), rows of the training knock-outs first.
+    """
+    n = len(residuals)
+    weights = source_weights(kernels[:, :n], residuals @ residuals.T)
+    kernel, targets = np.split(np.tensordot(weights, kernels, axes=1), [n])
+    best, chosen = 0.0, np.zeros((len(targets), residuals.shape[1]))
     for ridge in RIDGES:
-        inverse = np.linalg.inv(kernel + ridge * np.eye(len(names)))
-        # Left out, a knock-out is predicted by (H r - h_ii r_i) / (1 - h_ii), H the hat matrix: no
-        # refit is needed (Allen 1974, PRESS).
-        hat = kernel @ inverse
-        own = np.diag(hat)[:, None]
-        left_out = (hat @ residuals - own * residuals) / (1 - own)
-        gain = losses - _l1(constant + left_out, true)
-        needed = STANDARD_ERRORS_TO_TRUST * gain.std() / np.sqrt(max(len(gain) - 1, 1))
-        if gain.mean() > max(best, needed):
-            best, chosen = gain.mean(), targets @ inverse @ residuals
+        inverse = np.linalg.inv(kernel + ridge * np.eye(n))
+        # Left out, a knock-out is missed by (M r)_i / M_ii, M this inverse: no refit is needed
+        # (Allen 1974, PRESS).
+        left_out = residuals - inverse @ residuals / np.diag(inverse)[:, None]
+        gains = _l1(residuals) - _l1(left_out - residuals)
+        share = trust(gains)
+        if share * gains.mean() > best:
+            best, chosen = share * gains.mean(), share * targets @ inverse @ residuals
     return chosen
 
 
-def _l1(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    difference = np.abs(predicted - true)
-    programs, lipo = difference[..., :3].sum(axis=-1), difference[..., 3]
-    return L1_WEIGHT_PROGRAMS * programs + L1_WEIGHT_LIPO * lipo
+def _kernels(
+    training: TrainingCentroids, gene_features: GeneFeatures | None, genes: list[str], n: int
+) -> np.ndarray:
+    """(n_sources + 2, len(genes), n) with the first `n` genes, of mean diagonal 1 among those.
+
+    Beside every source of gene knowledge the terms of the process, and how much more of the gene
+    itself the cells at the end of the process have than those at its start.
+    """
+    columns = pd.Index(training.genes).get_indexer(pd.Index(genes))
+    programs = training.program_centroids
+    rise = np.where(columns >= 0, (programs.loc[END] - programs.loc[START]).to_numpy()[columns], 0)
+    rise -= rise[:n].mean()
+    terms = process_terms(gene_features, genes)
+    known = gene_kernels(gene_features, genes, genes[:n])
+    kernels = np.concatenate([known, [terms @ terms[:n].T, np.outer(rise, rise[:n])]])
+    diagonals = np.trace(kernels[:, :n], axis1=1, axis2=2) / n
+    return kernels / np.maximum(diagonals, TINY)[:, None, None]
+
+
+def _l1(differences: np.ndarray) -> np.ndarray:
+    weights = [*[L1_WEIGHT_PROGRAMS] * len(PROGRAMS), L1_WEIGHT_LIPO]
+    return np.abs(differences) @ weights
 
 
 def _valid(parts: pd.DataFrame) -> pd.DataFrame:

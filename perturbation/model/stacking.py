@@ -51,10 +51,10 @@ def stack(
         # subtle: of equals the first, the most cautious
         best = int(np.argmax(losses.mean(axis=1) <= losses.mean(axis=1).min() + TIE))
         before, after = np.append(weights, 0.0), fits[best]
-        trust = 1.0
+        share = 1.0
         if part in ON_TRIAL:
-            trust = _trust(_losses(chosen, weights, products, with_truth) - losses[best])
-        chosen, weights = [*chosen, options[best]], before + trust * (after - before)
+            share = trust(_losses(chosen, weights, products, with_truth) - losses[best])
+        chosen, weights = [*chosen, options[best]], before + share * (after - before)
     return chosen, weights
 
 
@@ -75,7 +75,7 @@ def _losses(
     return 1 + squares - 2 * with_truth[:, chosen] @ weights
 
 
-def _trust(gains: np.ndarray) -> float:
+def trust(gains: np.ndarray) -> float:
     """Share of its weight that a part on trial gets, 0 to 1, for its gains (n,).
 
     Gains of mean 0.02 with a standard error of 0.01 give 1 - (1/2)^2 = 0.75; a mean below its

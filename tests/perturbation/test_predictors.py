@@ -254,7 +254,7 @@ def test_a_part_on_trial_gets_the_share_that_its_gains_over_refits_earn(case):
     ("gains", "share"), [([0.01, 0.03], 0.75), ([0.0, 0.0], 0), ([-1, 1.5], 0), ([2, 2], 1)]
 )
 def test_trust_by_hand(gains, share):
-    assert stacking._trust(np.array(gains)) == pytest.approx(share)
+    assert stacking.trust(np.array(gains)) == pytest.approx(share)
 
 
 def test_a_gene_that_falls_with_the_process_is_told_by_its_own_place_in_the_data():
