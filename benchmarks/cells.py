@@ -97,7 +97,7 @@ def score_fold(data: Path) -> dict[str, pd.DataFrame]:
     scores = {}
     with tempfile.TemporaryDirectory() as work:
         run_submission(data, truth, Path(work))
-        scores["submission"] = score_answer(truth, written_answer(Path(work), truth), panel)
+        scores["submission"] = score_answer(truth, written_answer(Path(work), truth.genes), panel)
         model = load_model(work)
     features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
     asked = truth.perturbations, truth.genes
