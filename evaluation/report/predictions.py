@@ -32,9 +32,9 @@ def predicted_and_true(
         ax = figure.subplots()
         ends = [true.min(), true.max()]
         ax.plot(ends, ends, color="C7", lw=1, ls="--")
-        for number, name in reversed(list(enumerate(predicted))):
+        for number, name in enumerate(predicted):
             points = ax.scatter(true, predicted[name], 8 if number else 11, label=name, lw=0)
-            points.set(color=f"C{number % 7}", alpha=0.6 if number else 0.9, rasterized=True)
+            points.set(color=f"C{number % 7}", alpha=0.7, zorder=3 - number / 9, rasterized=True)
         ax.set(xlabel=f"true {what}", ylabel="predicted")
         if log:
             plain_log(ax)
