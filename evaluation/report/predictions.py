@@ -129,8 +129,7 @@ def bars(table: pd.DataFrame, what: str, says: str) -> str:
 
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
-        colours = [f"C{number}" for number in range(table.shape[1])]
-        table.rename(index=short).plot.barh(ax=ax, legend=False, color=colours)
+        table.rename(index=short).plot.barh(ax=ax, legend=False)
         ax.set(xlabel=what, ylabel="")
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
