@@ -124,8 +124,8 @@ def test_some_targets_are_no_measured_gene(tiny, training):
     assert set(targets) & set(training.var_names)
 
 
-def test_same_seed_gives_the_same_values_on_any_number_of_threads(tiny, tmp_path):
-    simulate(tmp_path, **TINY, counts_layer=True, n_threads=1)
+def test_same_seed_gives_the_same_values(tiny, tmp_path):
+    simulate(tmp_path, **TINY, counts_layer=True)
     again, first = (ad.read_h5ad(path / TRAINING_FILE) for path in (tmp_path, tiny[0]))
     assert (again.X != first.X).nnz == 0
     pd.testing.assert_frame_equal(again.obs, first.obs)
@@ -144,12 +144,6 @@ def test_cells_of_a_pool_tend_to_stand_together(training):
     assert 0.3 < (pools[1:] == pools[:-1]).mean() < 1
 
 
-def test_small_size_is_sorted_by_gene(tmp_path):
-    simulate(tmp_path, **TINY, order="perturbation")
-    labels = ad.read_h5ad(tmp_path / TRAINING_FILE).obs["gene"].astype(str)
-    assert labels.is_monotonic_increasing
-
-
 def test_figures_agree_with_the_published_ones():
     figures = pd.DataFrame([calibration.facts(seed) for seed in range(4)]).mean()
     near = figures.drop("first axis in the median knock-out").filter(
@@ -158,7 +152,7 @@ def test_figures_agree_with_the_published_ones():
     published = pd.Series(calibration.PUBLISHED)
     np.testing.assert_allclose(near, published[near.index], rtol=0.2, atol=0.02)
     rho = figures.filter(like="rho")
-    np.testing.assert_allclose(rho, published[rho.index], atol=0.15)
+    np.testing.assert_allclose(rho, published[rho.index], atol=0.2)
 
 
 def test_centroids_without_cells_are_those_of_the_cells():
@@ -232,7 +226,7 @@ def test_memory_does_not_grow_with_the_number_of_cells(tmp_path):
     peaks = []
     for n_cells in (1500, 6000):
         tracemalloc.start()
-        simulate(tmp_path, n_cells=n_cells, n_genes=400, n_perturbations=12, n_threads=1)
+        simulate(tmp_path, n_cells=n_cells, n_genes=400, n_perturbations=12)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     values = 4500 * 400 * 0.37
@@ -249,11 +243,3 @@ def test_four_cells_a_perturbation_are_enough(tmp_path):
     labels = ad.read_h5ad(tmp_path / TRAINING_FILE).obs["gene"]
     assert (labels.value_counts() == 4).all()
     assert len(labels) == 52
-
-
-def test_command_prints_the_published_figures_beside_its_own(monkeypatch, capsys):
-    monkeypatch.setattr(calibration, "facts", lambda *_: pd.Series(0, calibration.PUBLISHED.keys()))
-    calibration.main(["--world", "all told", "--worlds", "2"])
-    printed = capsys.readouterr().out
-    assert "2,326" in printed
-    assert "share of X stored" in printed
