@@ -33,6 +33,7 @@ from evaluation.local.places import choose_data, choose_places, claimed, prepare
 from evaluation.local.truth import read_local_truth
 from evaluation.preflight.findings import describe_findings, has_fault
 from evaluation.preflight.run import preflight
+from evaluation.report.crossval import write_report
 from evaluation.report.page import PAGE
 from evaluation.scoring.panels import PANEL_KINDS
 from evaluation.tables import write_json
@@ -127,7 +128,7 @@ def cross_validate(args: argparse.Namespace, data: Path) -> int:
     if args.json:
         write_json(args.json, cross_validation_run.as_json(finished))
     if args.report:
-        print("Report:", cross_validation_run.report(finished, args.report))
+        print("Report:", write_report(finished, args.report))
     return 0
 
 

@@ -44,7 +44,7 @@ def score_examples(data: Path, n_folds: int) -> list[Comparison]:
     judged = submissions()
     whole = run(data, judged, Settings(contenders_of(judged), n_folds))
     fast = Settings((SHIPPED, NEIGHBOURS), n_folds)
-    by_parts = cross_validate(gather(data, ROOT / "resources", fast), Workers())
+    by_parts = cross_validate(gather(data, ROOT / "resources", fast), Workers()).scores
     names = [CONTROL, SHIPPED.name, NEIGHBOURS.name, *FULL]
     scores = pd.concat([whole.scores, by_parts[by_parts["contender"] == NEIGHBOURS.name]])
     scores = scores[scores["contender"].isin(names)]

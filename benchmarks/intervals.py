@@ -90,15 +90,16 @@ def one_competition(options: argparse.Namespace, seed: int) -> pd.DataFrame:
         np.flatnonzero(spread_evenly(training.cell_labels, CELLS_KEPT_PER_LABEL))
     )
     material = Material(kept, truth_of(training), {"": gene_features_of(world)}, settings)
-    folds = pd.concat([score_fold(material, f) for f in all_folds(training, settings)])
+    folds = pd.concat([score_fold(material, f).scores for f in all_folds(training, settings)])
     return _intervals(_ordered(folds), _ordered(_expected(material, fresh))).assign(seed=seed)
 
 
 def _expected(material: Material, fresh: Summary) -> pd.DataFrame:
     """Score the pipeline, trained on everything, on the fresh knock-outs."""
     names = list(fresh.training.perturbation_centroids.index)
-    predictions = predict_fold(material, material.summary, Fold(0, 0, names))
-    return score(predictions, truth_of(fresh))
+    fold = Fold(0, 0, names)
+    predictions = predict_fold(material, material.summary, fold)
+    return score(predictions, truth_of(fresh), fold).scores
 
 
 def truth_of(summary: Summary) -> Truth:

@@ -1,5 +1,6 @@
 """How every command ends: its exit status, and a sentence where something is wrong."""
 
+import argparse
 import io
 import os
 import sys
@@ -50,3 +51,9 @@ def _status(command: Callable[[], int | None]) -> int:
     except Exception:  # a fault of ours, or of a user's part: its place is needed
         traceback.print_exc()
     return FAILED
+
+
+def command_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser that shows the text about a module as it stands there."""
+    form = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=description, formatter_class=form)

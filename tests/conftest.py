@@ -96,8 +96,4 @@ def all_pages(tmp_path_factory) -> dict:
     """The pages of the demo and of a competition of full gene count: (paths, model, run) each."""
     from tests.evaluation import pages  # here, as scanpy takes seconds to import
 
-    out = tmp_path_factory.mktemp("pages")
-    return {
-        "demo": pages.demo_pages(out / "demo"),
-        "simulated": pages.pages_of(pages.simulated(out / "data"), [], out / "simulated"),
-    }
+    return pages.all_pages(tmp_path_factory.mktemp("pages"))

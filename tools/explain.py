@@ -7,7 +7,6 @@ terms of GO, PubMed and Pfam that target and knock-out share, and the genes pred
 against the mean perturbed cell.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 import main as submission
-from evaluation.command import ending
+from evaluation.command import command_parser, ending
 from evaluation.report.weights import inner
 from perturbation.answers import fitted, predicted_centroids
 from perturbation.data.centroids import TrainingCentroids
@@ -31,7 +30,6 @@ from perturbation.model.parts import Predictor
 from perturbation.output.model_file import load_model
 
 TERMS_OF_A_SOURCE = 3
-RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 PAPER = "https://pubmed.ncbi.nlm.nih.gov/{}/"
 
 
@@ -60,21 +58,19 @@ def explain(
     top
         How many knock-outs, and genes each way, to list.
     """
-    delta = pd.Series(centroid - training.perturbed_centroid, index=training.genes)
-    control = pd.Series(training.control_centroid, index=training.genes)
+    predicted = pd.Series(centroid, training.genes)
+    delta = predicted - training.perturbed_centroid
     own = "not among the measured genes"
-    if target in control.index:
-        predicted = centroid[control.index.get_loc(target)]
-        own = f"{control[target]:.2f} in control cells, predicted {predicted:.2f}"
-    return "\n".join(
-        [
-            target,
-            *_basis(target, predictor, training, gene_features, top),
-            f"  genes predicted to rise most: {_genes(delta.nlargest(top))}",
-            f"  genes predicted to fall most: {_genes(delta.nsmallest(top))}",
-            f"  its own transcript: {own}",
-        ]
+    if target in predicted.index:
+        level = training.control_centroid[predicted.index.get_loc(target)]
+        own = f"{level:.2f} in control cells, predicted {predicted[target]:.2f}"
+    rise, fall = (
+        ", ".join(f"{gene} {value:+.2f}" for gene, value in genes.items())
+        for genes in (delta.nlargest(top), delta.nsmallest(top))
     )
+    lines = [target, *_basis(target, predictor, training, gene_features, top)]
+    lines += [f"  genes predicted to rise most: {rise}", f"  genes predicted to fall most: {fall}"]
+    return "\n".join([*lines, f"  its own transcript: {own}"])
 
 
 def _basis(
@@ -93,25 +89,17 @@ def _basis(
     if not any(gene_features.known(name, [target])[0] for name in gene_features.sources):
         return ["  Nothing is known about it: it gets the answer that fits all knock-outs."]
     coefficients = coefficients_of([target])[0]
-    total = np.abs(coefficients).sum() or 1.0
-    of_control = coefficients[len(knockouts) :].sum()
+    weights = coefficients / (np.abs(coefficients).sum() or 1.0)
     lines = [
-        f"  weight of the way back to the control cells: {of_control / total:.0%}",
+        f"  weight of the way back to the control cells: {weights[len(knockouts) :].sum():.0%}",
         "  training knock-outs with the largest weights:",
     ]
-    for number in np.argsort(-np.abs(coefficients[: len(knockouts)]))[:top]:
-        lines.append(f"    {knockouts[number]:12} {coefficients[number] / total:+.1%}")
-        lines += shared_terms(target, knockouts[number], gene_features)
-    return lines
-
-
-def shared_terms(target: str, knockout: str, gene_features: GeneFeatures) -> list[str]:
-    """One line for each source with shared terms, the most telling terms first."""
-    lines = []
-    for name in gene_features.sources:
-        terms = gene_features.shared_terms(name, target, knockout, TERMS_OF_A_SOURCE)
-        if terms:
-            lines.append(f"      {name}: {'; '.join(_term(name, term) for term in terms)}")
+    for number in np.argsort(-np.abs(weights[: len(knockouts)]))[:top]:
+        lines.append(f"    {knockouts[number]:12} {weights[number]:+.1%}")
+        for name in gene_features.sources:
+            shared = (target, knockouts[number], TERMS_OF_A_SOURCE)
+            if terms := gene_features.shared_terms(name, *shared):
+                lines.append(f"      {name}: {'; '.join(_term(name, term) for term in terms)}")
     return lines
 
 
@@ -122,43 +110,34 @@ def _term(source: str, term: SharedTerm) -> str:
     return f"{term.name} ({term.term})" if term.name else term.term
 
 
-def _genes(delta: pd.Series) -> str:
-    return ", ".join(f"{gene} {value:+.2f}" for gene, value in delta.items())
-
-
-def check_target(target: str, training: TrainingCentroids, gene_features: GeneFeatures) -> None:
-    """Raise InputError where no gene of this name is measured, knocked out or known."""
+def explain_all(targets: list[str], model: Path, top: int) -> None:
+    """Print the explanation of every target; InputError where one is no gene at all."""
+    training = load_model(model).training
+    gene_features = load_gene_features(model / GENE_FEATURES_FILE)
     known = {*training.genes, *training.perturbation_centroids.index, *gene_features.row_of}
-    if target not in known:
-        raise InputError(
-            f"{target} is no gene that is measured, knocked out in training or known to "
-            f"{GENE_FEATURES_FILE}.{did_you_mean(target, known)}"
-        )
+    for target in targets:
+        if target not in known:
+            raise InputError(
+                f"{target} is no gene that is measured, knocked out in training or known to "
+                f"{GENE_FEATURES_FILE}.{did_you_mean(target, known)}"
+            )
+    predictor = fitted(submission.shipped_predictor(), training, gene_features)
+    centroids = predicted_centroids(predictor, targets, len(training.genes))
+    print("Unit: log2(1 + counts per 100,000); with + or -, against the mean perturbed cell.\n")
+    for target, centroid in zip(targets, centroids, strict=True):
+        print(explain(target, centroid, predictor, training, gene_features, top), end="\n\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the explanation of every target."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Run the command."""
+    parser = command_parser(__doc__)
     parser.add_argument("targets", nargs="+", metavar="GENE")
-    parser.add_argument("--model", type=Path, default=RESOURCES, help="default: resources/")
+    parser.add_argument(
+        "--model", type=Path, default=submission.RESOURCES, help="default: resources/"
+    )
     parser.add_argument("--top", type=int, default=5, help="default: 5")
     options = parser.parse_args(arguments)
-    return ending(lambda: _explain_all(options))
-
-
-def _explain_all(options: argparse.Namespace) -> None:
-    training = load_model(options.model).training
-    gene_features = load_gene_features(options.model / GENE_FEATURES_FILE)
-    for target in options.targets:
-        check_target(target, training, gene_features)
-    predictor = fitted(submission.shipped_predictor(), training, gene_features)
-    centroids = predicted_centroids(predictor, options.targets, len(training.genes))
-    print("Unit: log2(1 + counts per 100,000); with + or -, against the mean perturbed cell.\n")
-    for target, centroid in zip(options.targets, centroids, strict=True):
-        text = explain(target, centroid, predictor, training, gene_features, options.top)
-        print(text, end="\n\n")
+    return ending(lambda: explain_all(**vars(options)))
 
 
 if __name__ == "__main__":

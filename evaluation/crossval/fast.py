@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 import main
 from evaluation.crossval.contenders import Contender
+from evaluation.crossval.examples import Example, example_of
 from evaluation.crossval.folds import SEED, Truth, split
 from evaluation.crossval.workers import Workers, map_tasks
 from evaluation.scoring.metrics import has_direction, l1_distance, mmd, pearson_delta
 from evaluation.scoring.panels import draw_panels
 from perturbation.answers import checked_cells
-from perturbation.competition import CELLS_PER_PERTURBATION, PROGRAM_FLAGS
+from perturbation.competition import CELLS_PER_PERTURBATION, PROGRAM_FLAGS, PROGRAMS
+from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.summary import Summary
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.output.model_file import Model
@@ -86,23 +90,30 @@ class FoldAnswers:
     ----------
     panels
         Columns of the training file to score on.
-    perturbed_centroid
-        (n_genes,) PM of the training cells.
+    training
+        What the training cells say.
     of
         From a contender's name to its answer, on the columns that may be scored.
     """
 
     panels: list[np.ndarray]
-    perturbed_centroid: np.ndarray
+    training: TrainingCentroids
     of: dict[str, Answer]
 
 
-def cross_validate(material: Material, workers: Workers) -> pd.DataFrame:
+class Scored(NamedTuple):
+    """Scores, and from a perturbation to what a page shows of it in the first repeat."""
+
+    scores: pd.DataFrame
+    examples: dict[str, Example]
+
+
+def cross_validate(material: Material, workers: Workers) -> Scored:
     """Score every contender on every perturbation, each held out once a repeat.
 
     Returns
     -------
-    DataFrame, one row for each repeat, perturbation, contender and panel draw: columns repeat,
+    Scores: one row for each repeat, perturbation, contender and panel draw: columns repeat,
     fold, perturbation, contender, draw, pearson_delta, mmd, has_direction, l1 and the predicted
     proportions. The same, bit for bit, for any number of workers.
     """
@@ -110,13 +121,14 @@ def cross_validate(material: Material, workers: Workers) -> pd.DataFrame:
     return as_table(map_tasks(score_fold, material, tasks, workers, "folds"), material.settings)
 
 
-def as_table(folds: Iterable[pd.DataFrame], settings: Settings) -> pd.DataFrame:
+def as_table(folds: Iterable[Scored], settings: Settings) -> Scored:
     """Put the scores of all folds together, in an order that does not depend on theirs."""
-    scores = pd.concat(folds)
+    frames, examples = zip(*folds, strict=True)
+    scores = pd.concat(frames)
     names = [contender.name for contender in settings.contenders]
     scores["contender"] = pd.Categorical(scores["contender"], categories=names)
     keys = ["repeat", "fold", "perturbation", "contender", "draw"]
-    return scores.sort_values(keys, ignore_index=True)
+    return Scored(scores.sort_values(keys, ignore_index=True), dict(ChainMap(*examples)))
 
 
 def all_folds(summary: Summary, settings: Settings) -> Iterator[Fold]:
@@ -127,12 +139,11 @@ def all_folds(summary: Summary, settings: Settings) -> Iterator[Fold]:
         yield from (Fold(repeat, number, held_out) for number, held_out in enumerate(folds))
 
 
-def score_fold(material: Material, fold: Fold) -> pd.DataFrame:
+def score_fold(material: Material, fold: Fold) -> Scored:
     """Predict one fold from its training part, then score it with its truth."""
     training = material.summary.without(fold.held_out)
     answers = predict_fold(material, training, fold)
-    scores = score(answers, material.truth.of(fold.held_out))
-    return scores.assign(repeat=fold.repeat, fold=fold.number)
+    return score(answers, material.truth.of(fold.held_out), fold)
 
 
 def predict_fold(material: Material, training: Summary, fold: Fold) -> FoldAnswers:
@@ -153,7 +164,7 @@ def predict_fold(material: Material, training: Summary, fold: Fold) -> FoldAnswe
         answers[contender.name] = checked_cells(cells, len(fold.held_out), shape), proportions
     return FoldAnswers(
         panels=draw_fold_panels(material, training, fold),
-        perturbed_centroid=training.training.perturbed_centroid,
+        training=training.training,
         of=answers,
     )
 
@@ -165,11 +176,12 @@ def draw_fold_panels(material: Material, training: Summary, fold: Fold) -> list[
     return draw_panels(training.cells, material.truth.columns, *panel, rng)
 
 
-def score(answers: FoldAnswers, truth: Truth) -> pd.DataFrame:
+def score(answers: FoldAnswers, truth: Truth, fold: Fold) -> Scored:
     """Score every contender on every perturbation and panel, one row each."""
     rows = []
+    seen: dict[str, dict[str, np.ndarray]] = {}
     panels = [np.searchsorted(truth.columns, panel) for panel in answers.panels]
-    centre = answers.perturbed_centroid[truth.columns]
+    centre = answers.training.perturbed_centroid[truth.columns]
     for contender, (cells, proportions) in answers.of.items():
         for name, predicted in zip(truth.centroids.index, cells, strict=True):
             shares = proportions.loc[name, list(PROGRAM_FLAGS)].to_dict()
@@ -178,6 +190,9 @@ def score(answers: FoldAnswers, truth: Truth) -> pd.DataFrame:
             first_cells = truth.cells_of(name)
             mean = truth.centroids.loc[[name]].to_numpy()
             not_own = truth.centroids.columns != name
+            if fold.repeat == 0:
+                seen.setdefault(name, {"true": first_cells[:, panels[0]]})
+                seen[name][contender] = predicted[:, panels[0]]
             for draw, panel in enumerate(panels):
                 here, at = predicted[:, panel], centre[panel]
                 rows.append(
@@ -190,7 +205,12 @@ def score(answers: FoldAnswers, truth: Truth) -> pd.DataFrame:
                         "has_direction": has_direction(here, at),
                     }
                 )
-    return pd.DataFrame(rows)
+    programs = answers.training.program_centroids.loc[list(PROGRAMS)].iloc[:, answers.panels[0]]
+    centroids, at = truth.centroids.iloc[:, panels[0]].T, centre[panels[0]]
+    examples = {
+        name: example_of(cells, centroids[name], at, programs) for name, cells in seen.items()
+    }
+    return Scored(pd.DataFrame(rows).assign(repeat=fold.repeat, fold=fold.number), examples)
 
 
 def _looked_at(

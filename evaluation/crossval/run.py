@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-import main
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare
 from evaluation.crossval.contenders import BASELINES
+from evaluation.crossval.examples import Example
 from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
 from evaluation.crossval.small_cut import check_small_cut
 from evaluation.crossval.workers import Workers
-from evaluation.report.crossval import Report, write_report
-from evaluation.report.examples import Example, best_median_worst, example
-from evaluation.report.weights import learnt_weights
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
-from perturbation.answers import fitted
 from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
@@ -37,7 +31,7 @@ class Finished:
     scores: pd.DataFrame
     comparisons: list[Comparison]
     words: dict[str, str]
-    look: Callable[[str], Example]
+    examples: dict[str, Example]
 
 
 def gather(data: Path, model: Path, settings: Settings) -> Material:
@@ -69,14 +63,9 @@ def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finish
     """Cross-validate and compare; see `gather`."""
     material = gather(data, model, settings)
     check_small_cut(material.summary, model)
-    scores = cross_validate(material, workers)
-    return Finished(
-        material,
-        scores,
-        compare(scores, len(BASELINES)),
-        words_of(data, material),
-        partial(example, material),
-    )
+    scores, examples = cross_validate(material, workers)
+    comparisons = compare(scores, len(BASELINES))
+    return Finished(material, scores, comparisons, words_of(data, material), examples)
 
 
 def words_of(data: Path, material: Material) -> dict[str, str]:
@@ -112,22 +101,6 @@ def describe_notes(finished: Finished) -> str:
         for name, part in share[share > 0].items()
     ]
     return "\n".join(lines)
-
-
-def report(finished: Finished, directory: Path) -> Path:
-    """Write the page about it and return its path."""
-    material = finished.material
-    training, weights = material.summary.training, {}
-    control = pd.Series(training.control_centroid, index=training.genes)
-    knockouts = material.truth.proportions.assign(
-        cells=training.n_cells, expression=control.reindex(training.n_cells.index)
-    )
-    if (gene_features := material.gene_features.get("")) is not None:
-        predictor = fitted(main.shipped_predictor(), training, gene_features)
-        weights = learnt_weights(predictor, gene_features)
-    examples = best_median_worst(finished.scores, finished.look)
-    told = (finished.scores, finished.comparisons, knockouts, finished.words, examples, weights)
-    return write_report(Report(*told), directory)
 
 
 def as_json(finished: Finished) -> dict[str, object]:

@@ -2,113 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+import main
 from evaluation.crossval.comparison import TITLES, Comparison, by_perturbation
-from evaluation.report import score_pictures as draw
-from evaluation.report.examples import Example, cells_picture, effect_picture
+from evaluation.crossval.run import Finished
+from evaluation.report import predictions
 from evaluation.report.page import bullets, facts, table, write_page
+from evaluation.report.score_pictures import Means, against, every_knockout, forest
+from evaluation.report.weights import learnt_weights
 from evaluation.scoring.metrics import METRICS
+from perturbation.answers import fitted
+from perturbation.competition import PROGRAM_FLAGS
+
+BLACK_BOX = "Submissions that ran as black boxes say nothing of what they weigh; see --cv alone."
 
 
-@dataclass(frozen=True)
-class Report:
-    """What the page shows.
-
-    Attributes
-    ----------
-    scores
-        From `evaluation.crossval.fast.cross_validate`, or of whole submissions.
-    comparisons
-        From `evaluation.crossval.comparison.compare`.
-    knockouts
-        Index perturbation: cells, expression (of the target in control cells, NaN where it is not
-        measured) and the observed share of every program.
-    settings
-        What was run, as words.
-    examples
-        Best, median and worst knock-out of the shipped submission; empty where cells are not kept.
-    weights
-        From a kind of weights that the shipped predictor learnt to these by name.
-    """
-
-    scores: pd.DataFrame
-    comparisons: list[Comparison]
-    knockouts: pd.DataFrame
-    settings: Mapping[str, str]
-    examples: Mapping[str, Example]
-    weights: dict[str, pd.Series]
-
-
-def write_report(report: Report, directory: Path) -> Path:
+def write_report(finished: Finished, directory: Path) -> Path:
     """Write the page and return its path."""
-    scores = report.scores
-    lengths = scores.groupby("perturbation")["true_length"].mean()
+    scores, training = finished.scores, finished.material.summary.training
+    by_metric = by_perturbation(scores)
+    means = {metric: pd.DataFrame(by_metric[metric]) for metric in METRICS}
+    control = pd.Series(training.control_centroid, index=training.genes)
     covariates = (
-        (lengths, "the length of the effect", True),
-        (report.knockouts["cells"], "the number of cells", True),
-        (report.knockouts["expression"], "the target's expression", False),
+        (scores.groupby("perturbation")["true_length"].mean(), "the length of the effect", True),
+        (training.n_cells, "the number of cells", True),
+        (control, "the target's expression", False),
     )
-    sections = {
-        "What decides": [draw.forest(report.comparisons), draw.levels(report.comparisons)],
-        "In words": bullets([c.sentence for c in report.comparisons if c.difference]),
+    pearson, mmd = (means[metric].iloc[:, 0] for metric in ("pearson_delta", "mmd"))
+    ranked, seen = pearson.sort_values(ascending=False).index, finished.examples
+    names, shown = (
+        [str(name) for name in means["mmd"]],
+        [ranked[0], ranked[len(ranked) // 2], ranked[-1]],
+    )
+    sections: dict[str, str | list[str]] = {
+        "What decides": forest(finished.comparisons),
+        "In words": bullets([c.sentence for c in finished.comparisons if c.difference]),
         "Where it earns and where it fails": [
-            draw.against(scores, metric, values, what, log=log)
-            for metric in METRICS
-            for values, what, log in covariates
+            against(means, fact, what, log=log) for fact, what, log in covariates
         ],
-        "Predicted and observed effect": [
-            *[effect_picture(rank, example) for rank, example in report.examples.items()],
-            draw.own_transcript(scores),
-            draw.strength(scores),
+        "Best, median and worst effect": [
+            predictions.effect(name, seen[name].effects[["true", *names]], pearson[name])
+            for name in shown
+        ],
+        "Own transcript and strength": [
+            predictions.own_transcript(scores),
+            predictions.strength(scores),
         ],
         "Predicted and true cells": [
-            cells_picture(rank, example) for rank, example in report.examples.items()
+            predictions.cells(name, seen[name].cells, ["true", *names], mmd[name]) for name in shown
         ],
-        "Program proportions": draw.all_proportions(scores, report.knockouts),
-        "What the shipped predictor weighs": draw.weights(report.weights),
-        "Every knock-out": draw.every_knockout(scores),
-        "Tables": "".join([*map(_score_table, [report] * 3, METRICS), _knockout_table(report)]),
-        "Settings": facts(report.settings),
+        "Program proportions": [
+            predictions.shares(scores, finished.material.truth.proportions, program)
+            for program in PROGRAM_FLAGS
+        ],
+        "What the shipped predictor weighs": _weights(finished),
+        "Every knock-out": every_knockout(means),
+        "Tables": "".join(
+            [
+                *(_score_table(finished.comparisons, metric) for metric in METRICS),
+                _knockout_table(means, training.n_cells),
+            ]
+        ),
+        "Settings": facts(finished.words),
     }
-    sections = {heading: content for heading, content in sections.items() if content}
     title = "Cross-validation on held-out knock-outs"
-    return write_page(directory, title, report.settings["Data"], sections)
+    return write_page(directory, title, finished.words["Data"], sections)
 
 
-def _score_table(report: Report, metric: str) -> str:
+def _weights(finished: Finished) -> str | list[str]:
+    gene_features = finished.material.gene_features.get("")
+    if gene_features is None:
+        return bullets([BLACK_BOX])
+    predictor = main.shipped_predictor()
+    predictor = fitted(predictor, finished.material.summary.training, gene_features)
+    return predictions.weights(learnt_weights(predictor, gene_features))
+
+
+def _score_table(comparisons: list[Comparison], metric: str) -> str:
     rows = {}
-    for c in (c for c in report.comparisons if c.metric == metric):
+    for c in (c for c in comparisons if c.metric == metric):
         rows[c.contender] = {
-            "mean": c.score.mean,
-            "s.e.": c.score.standard_error,
+            "mean": f"{c.score.mean:.4f}",
+            "s.e.": f"{c.score.standard_error:.4f}",
             "95% interval": f"{c.score.low:.4f} to {c.score.high:.4f}",
         }
         if c.difference:
             rows[c.contender] |= {
-                "minus " + c.reference: c.difference.mean,
+                "minus " + c.reference: f"{c.difference.mean:+.4f}",
                 "95% interval of that": f"{c.difference.low:+.4f} to {c.difference.high:+.4f}",
                 "verdict": c.verdict,
             }
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("contender")
-    formats = {
-        "mean": "{:.4f}",
-        "s.e.": "{:.4f}",
-        f"minus {report.comparisons[0].reference}": "{:+.4f}",
-    }
-    return table(frame, f"{TITLES[metric]}, {METRICS[metric]} is better", formats)
+    return table(frame, f"{TITLES[metric]}, {METRICS[metric]} is better")
 
 
-def _knockout_table(report: Report) -> str:
-    means = by_perturbation(report.scores)
-    named = {f"{TITLES[m]}, {name}": means[m][name] for m in METRICS for name in means[m]}
-    frame = pd.DataFrame(named).rename_axis("knock-out")
-    formats = dict.fromkeys(named, "{:.4f}")
-    frame.insert(0, "cells", report.knockouts["cells"].reindex(frame.index))
-    return table(
-        frame, "Every knock-out, mean over repeats and panels", formats | {"cells": "{:,}"}
-    )
+def _knockout_table(means: Means, n_cells: pd.Series) -> str:
+    titled = [means[metric].add_prefix(f"{TITLES[metric]}, ") for metric in METRICS]
+    frame = pd.concat([n_cells.rename("cells"), *titled], axis=1).rename_axis("knock-out")
+    formats = {str(name): "{:.4f}" for name in frame} | {"cells": "{:,}"}
+    return table(frame, "Every knock-out, mean over repeats and panels", formats)

@@ -98,7 +98,7 @@ def table(
         Columns that are HTML already; all others are escaped.
     """
     frame = frame.rename_axis(index=None, columns=None).reset_index(names=frame.index.name or "")
-    writers = {name: _writer((formats or {}).get(name, "{}")) for name in frame}
+    writers = {name: _writer((formats or {}).get(str(name), "{}")) for name in frame}
     writers |= dict.fromkeys(html, str)
     frame = pd.DataFrame({escape(str(name)): frame[name].map(writers[name]) for name in frame})
     body = frame.to_html(index=False, border=0, escape=False, justify="unset")
@@ -106,5 +106,5 @@ def table(
     return f'<div class="wide" tabindex="0">{body}</div>'
 
 
-def _writer(form: str) -> Callable[[object], str]:
+def _writer(form: str) -> Callable[[str | float], str]:
     return lambda value: "" if pd.isna(value) else escape(form.format(value))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from scipy.stats import spearmanr
 
@@ -9,7 +11,7 @@ SIGNIFICANT = 0.05
 
 
 def rank_correlation(
-    x: np.ndarray, y: np.ndarray, alternative: str = "two-sided"
+    x: np.ndarray, y: np.ndarray, alternative: Literal["two-sided", "greater"] = "two-sided"
 ) -> tuple[float, float]:
     """Return Spearman's correlation and its p value; 0 and 1 where a column is constant.
 
@@ -22,7 +24,7 @@ def rank_correlation(
     """
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0, 1.0
-    test = spearmanr(x, y, alternative=alternative)
+    test = spearmanr(x.astype(float), y.astype(float), alternative=alternative)
     return float(test.statistic), float(test.pvalue)
 
 

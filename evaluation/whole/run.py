@@ -7,11 +7,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from evaluation.crossval.comparison import compare
 from evaluation.crossval.contenders import BASELINES, Contender
@@ -20,6 +19,7 @@ from evaluation.crossval.fast import (
     Fold,
     FoldAnswers,
     Material,
+    Scored,
     Settings,
     all_folds,
     as_table,
@@ -29,7 +29,6 @@ from evaluation.crossval.fast import (
 from evaluation.crossval.run import Finished, read_material, words_of
 from evaluation.local.places import LOCAL_RUN
 from evaluation.local.stages import Cost
-from evaluation.report.examples import Example, example_of
 from evaluation.whole.cells_file import matrix_bytes
 from evaluation.whole.fold_directory import thinned, write_fold, write_thinned
 from evaluation.whole.submission import Submission, run_submission, written_answer
@@ -60,8 +59,6 @@ class Whole:
         What is judged.
     costs
         Of train() and infer(), by the submission's name, a pair a fold.
-    examples
-        By knock-out, what the first submission said of it in the first repeat.
     """
 
     data: Path
@@ -70,7 +67,6 @@ class Whole:
     material: Material
     submissions: Sequence[Submission]
     costs: dict[str, list[tuple[Cost, Cost]]] = field(default_factory=dict)
-    examples: dict[str, Example] = field(default_factory=dict)
 
 
 def run(
@@ -104,15 +100,13 @@ def run(
         material = read_material(cells, {}, settings)
         whole = Whole(data, cells, labels[kept], material, submissions)
         frames = [score_fold(whole, fold, work) for fold in all_folds(material.summary, settings)]
-    scores = as_table(frames, settings)
+    scores, examples = as_table(frames, settings)
     words = words_of(data, material) | {
         "Cells": "what infer() wrote; of the baselines, the cells that ship at their centroids",
         "Proportions": "what infer() wrote; the controls' for the control centroid, else the mean",
         **{f"Black box {s.name}": _words(whole, s) for s in submissions},
     }
-    return Finished(
-        material, scores, compare(scores, len(BASELINES)), words, whole.examples.__getitem__
-    )
+    return Finished(material, scores, compare(scores, len(BASELINES)), words, examples)
 
 
 def contenders_of(submissions: Sequence[Submission]) -> tuple[Contender, ...]:
@@ -172,7 +166,7 @@ def announce(
     )
 
 
-def score_fold(whole: Whole, fold: Fold, work: Path) -> pd.DataFrame:
+def score_fold(whole: Whole, fold: Fold, work: Path) -> Scored:
     """Write the fold, let every submission train and infer on it, score, and delete it."""
     material = whole.material
     truth = material.truth.of(fold.held_out)
@@ -191,16 +185,7 @@ def score_fold(whole: Whole, fold: Fold, work: Path) -> pd.DataFrame:
         training = material.summary.without(fold.held_out)
         answers |= baseline_answers(training, fold.held_out, truth.columns)
         panels = draw_fold_panels(material, training, fold)
-        told = FoldAnswers(panels, centroids.perturbed_centroid, answers)
-        scores = score(told, truth)
-        if fold.repeat == 0:
-            first, _ = written_answer(Path(directory, "0"), fold.held_out, genes)
-            for name, cells in zip(fold.held_out, first, strict=True):
-                rows = {whole.submissions[0].name: cells.copy()}
-                seen = example_of(material, told, name, rows)
-                light = {of: cells.astype(np.float32) for of, cells in seen.cells.items()}
-                whole.examples[name] = replace(seen, cells=light)
-    return scores.assign(repeat=fold.repeat, fold=fold.number)
+        return score(FoldAnswers(panels, centroids, answers), truth, fold)
 
 
 def baseline_answers(

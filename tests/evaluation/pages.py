@@ -8,6 +8,7 @@ from evaluation.crossval import run as cross_validation_run
 from evaluation.crossval.contenders import BASELINES, SHIPPED
 from evaluation.crossval.fast import Settings
 from evaluation.crossval.workers import Workers
+from evaluation.report.crossval import write_report
 from simulation.competition import simulate
 from tools.atlas.__main__ import atlas_page
 from tools.explore.__main__ import explore
@@ -17,17 +18,17 @@ DEMO = ROOT / "data" / "demo"
 ALL_GENES = 21_592
 
 
-def pages_of(data, named, out):
+def pages_of(data, named, out, n_folds=3):
     """Make the pages; return their paths by name, the model directory and the finished run."""
     model = out / "resources"
     model.mkdir(parents=True)
     shutil.copy(ROOT / "resources" / "gene_features.npz", model)
     main.train(str(data), str(model))
-    settings = Settings((SHIPPED, *BASELINES), n_folds=3, panel_draws=1)
+    settings = Settings((SHIPPED, *BASELINES), n_folds=n_folds, panel_draws=1)
     finished = cross_validation_run.run(data, model, settings, Workers())
     paths = {
         "explore": explore(data, out / "explore", named, model),
-        "report": cross_validation_run.report(finished, out / "report"),
+        "report": write_report(finished, out / "report"),
         "atlas": atlas_page(model, data / "predict_perturbations.txt", out / "atlas"),
     }
     return paths, model, finished
@@ -40,5 +41,8 @@ def simulated(path):
     return path
 
 
-def demo_pages(out):
-    return pages_of(DEMO, ["PRDM14"], out)
+def all_pages(out):
+    return {
+        "demo": pages_of(DEMO, ["PRDM14"], out / "demo"),
+        "simulated": pages_of(simulated(out / "data"), [], out / "simulated", n_folds=2),
+    }

@@ -33,7 +33,7 @@ def material(competition):
 
 @pytest.fixture(scope="module")
 def scores(material):
-    return cross_validate(material, Workers())
+    return cross_validate(material, Workers()).scores
 
 
 def centroids_of(material):
@@ -168,7 +168,7 @@ class Spoiler(Peeker):
 
 def test_a_predictor_that_spoils_its_input_harms_no_other(material, scores):
     spoiler = Contender("spoiler", f"{__name__}:Spoiler")
-    again = cross_validate(with_contenders(material, spoiler, SHIPPED), Workers())
+    again = cross_validate(with_contenders(material, spoiler, SHIPPED), Workers()).scores
     mine = again[again["contender"] == "shipped"].reset_index(drop=True)
     theirs = scores[(scores["contender"] == "shipped") & (scores["repeat"] == 0)]
     np.testing.assert_array_equal(mine["pearson_delta"], theirs["pearson_delta"])
@@ -212,7 +212,7 @@ def test_the_perturbed_centroid_has_no_correlation(scores):
 
 
 def test_processes_give_the_same_scores(material, scores):
-    pd.testing.assert_frame_equal(cross_validate(material, Workers(jobs=2)), scores)
+    pd.testing.assert_frame_equal(cross_validate(material, Workers(jobs=2)).scores, scores)
 
 
 CLUSTER = """
@@ -240,7 +240,7 @@ def dask_address(tmp_path):
 
 
 def test_a_dask_cluster_gives_the_same_scores(material, scores, dask_address):
-    again = cross_validate(material, Workers(dask=dask_address))
+    again = cross_validate(material, Workers(dask=dask_address)).scores
     pd.testing.assert_frame_equal(again, scores)
 
 

@@ -231,7 +231,7 @@ def test_black_box_and_fast_way_agree_and_a_spoilt_infer_is_really_worse(
     assert f"MMD: submission is really worse than {last_push}" in text
     rows = pd.DataFrame(json.loads(out.read_text())["rows"])
     settings = Settings((SHIPPED, *BASELINES), 2, panel_genes=60)
-    fast = cross_validate(gather(DEMO, ROOT / "resources", settings), Workers())
+    fast = cross_validate(gather(DEMO, ROOT / "resources", settings), Workers()).scores
     for ours, theirs in ((str(last_push), SHIPPED.name), *[(b.name, b.name) for b in BASELINES]):
         whole, parts = rows[rows["contender"] == ours], fast[fast["contender"] == theirs]
         assert whole["perturbation"].tolist() == parts["perturbation"].tolist()

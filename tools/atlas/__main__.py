@@ -6,33 +6,32 @@ Every training knock-out is predicted once from the others: that says what to ex
 and whether a ranking of targets is more than noise.
 """
 
-import argparse
 import re
 import sys
 from html import escape
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from evaluation.command import ending
+from evaluation.command import command_parser, ending
 from evaluation.report.figures import picture
 from evaluation.report.page import bullets, table, write_page
-from evaluation.report.words import rank_correlation
-from perturbation.competition import PERTURBATIONS_FILE, PROGRAM_FLAGS
+from main import RESOURCES
+from perturbation.competition import PERTURBATIONS_FILE
+from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.names import read_names
 from perturbation.files import whole_file
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
-from perturbation.output.model_file import Model, load_model
+from perturbation.output.model_file import load_model
 from tools.atlas.left_out import LEVEL, N_PANEL_GENES, LeftOut, leave_one_out
 from tools.atlas.targets import Atlas, fat_cell_genes, make_atlas
-from tools.explain import RESOURCES
-from tools.maps import MAP_SIZE, draw_values, places
+from tools.maps import Map
 
 SEED = 0
 CSV = "atlas.csv"
 N_RANKED = 20
-DOT = 7
 PAPERS = "https://pubmed.ncbi.nlm.nih.gov/?term={}%5BTitle%2FAbstract%5D"
 
 
@@ -58,13 +57,16 @@ def atlas_page(model_directory: Path, targets: Path, out: Path) -> Path:
     gene_features = load_gene_features(model_directory / GENE_FEATURES_FILE)
     left_out = leave_one_out(model, gene_features)
     atlas = make_atlas(model, gene_features, names, left_out)
+    believed = atlas.table
+    if not left_out.ranks_fat_cells:  # to sort by what is noise would be a ranking too
+        believed = believed.drop(columns=["fat", *believed.filter(like="shift of ")])
     with whole_file(out / CSV) as unfinished:
-        atlas.table.assign(why=atlas.why).to_csv(unfinished, float_format="%.5g")
-    sections = {
+        believed.to_csv(unfinished, float_format="%.5g")
+    sections: dict[str, str | list[str]] = {
         "How far to believe it": [_believe(left_out), _closeness_picture(left_out)],
-        "Fat cells": _fat_cells(atlas, left_out, model),
+        "Fat cells": _fat_cells(atlas.table, left_out, model.training),
         "Map of the targets": _maps(atlas),
-        "All targets": _all_targets(atlas),
+        "All targets": _all_targets(believed),
     }
     intro = (
         f"{len(names):,} knock-outs nobody measured, predicted from {model.training.description}. "
@@ -123,55 +125,54 @@ def _closeness_picture(left_out: LeftOut) -> str:
     return picture(draw, "Pearson delta of knock-outs left out against closeness", says)
 
 
-def _fat_cells(atlas: Atlas, left_out: LeftOut, model: Model) -> str:
+def _fat_cells(targets: pd.DataFrame, left_out: LeftOut, training: TrainingCentroids) -> str:
     if not left_out.ranks_fat_cells:
-        why = "No ranking is shown: knock-outs left out say that it would be noise."
+        why = (
+            "No ranking is shown, and no shift of programs in the table below: knock-outs left out "
+            "say that it would be noise."
+        )
         return bullets([why, _fat_sentence(left_out)])
-    frame = fat_cell_genes(atlas, model.training, N_RANKED)
-    frame.insert(5, "what they share", [_terms(atlas.why[name]) for name in frame.index])
-    formats = {"score": "{:+.3f}", "expected Pearson delta": "{:.2f}", "expressed": "{:.1f}"}
+    frame = fat_cell_genes(targets, training, N_RANKED)
+    frame.insert(4, "what they share", [_terms(targets.loc[name, "why"]) for name in frame.index])
+    formats = {"score": "{:+.3f}", "expected Pearson delta": "{:.2f}", "expression": "{:.1f}"}
     caption = "Predicted to lower and to raise fat cells most; score: effect along the direction"
     html = ["what they share"]
     return bullets([_fat_sentence(left_out)]) + table(frame, f"{caption} of adipo", formats, html)
 
 
 def _maps(atlas: Atlas) -> list[str]:
-    at, near = places(atlas.scores, SEED)
-    drawn = []
+    targets, drawn = Map(atlas.scores, "targets", SEED), []
     for column, label in (
         ("strength", "length of the predicted effect"),
         ("axis 1", f"place along axis 1 ({atlas.shares[0]:.0%} of the training effects)"),
         ("expected", "expected Pearson delta"),
     ):
-        values = atlas.table[column].to_numpy()
-        around = near @ values / np.maximum(near.sum(axis=1), 1)
-        likeness, _ = rank_correlation(values, around)
+        values = atlas.table[column]
+        if values.nunique() == 1:
+            continue
         says = (
             f"Targets with like predicted effects stand together. Colour: {label}; largest for "
-            f"{', '.join(atlas.table[column].nlargest(3).index)}; neighbours go along by a rank "
-            f"correlation of {likeness:.2f}."
+            f"{', '.join(values.nlargest(3).index)}"
         )
-        alt = f"Map of {len(at):,} targets coloured by {label}"
-        drawn.append(picture(draw_values(at, values, label, DOT), alt, says, MAP_SIZE))
+        drawn.append(targets.numbers(values.to_numpy(), label, says))
     return drawn
 
 
-def _all_targets(atlas: Atlas) -> str:
-    frame = atlas.table.drop(columns=["fat"]).rename(
-        columns={"expected": "expected Pearson delta", "low": "80% low", "high": "80% high"}
-    )
+def _all_targets(believed: pd.DataFrame) -> str:
+    frame = believed.drop(columns=["fat", "why"], errors="ignore")
+    formats = dict.fromkeys(["expected", "low", "high", "closeness"], "{:.2f}")
+    formats |= dict.fromkeys(["strength", "expression"], "{:.1f}")
+    formats |= {str(name): "{:+.2f}" for name in frame.filter(like="axis")}
+    formats |= {str(name): "{:+.3f}" for name in frame.filter(like="shift of ")}
     frame["papers"] = [_link(PAPERS.format(name), "PubMed") for name in frame.index]
     frame["why"] = [
         f"<details><summary>why</summary><pre>{_with_links(text)}</pre></details>"
-        for text in atlas.why
+        for text in believed["why"]
     ]
-    formats = dict.fromkeys(
-        ["expected Pearson delta", "80% low", "80% high", "closeness"], "{:.2f}"
+    caption = (
+        f"All targets; expected, low and high: of Pearson delta, {LEVEL:.0%}. Search finds genes, "
+        "knock-outs and terms; a click on a heading sorts"
     )
-    formats |= dict.fromkeys(["strength", "expression"], "{:.1f}")
-    formats |= {name: "{:+.2f}" for name in frame if name.startswith("axis")}
-    formats |= {f"shift of {program}": "{:+.3f}" for program in PROGRAM_FLAGS}
-    caption = "All targets. Search finds genes, knock-outs and terms; a click on a heading sorts"
     return table(frame, caption, formats, html=["papers", "why"])
 
 
@@ -194,19 +195,13 @@ def _link(address: str, words: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser = command_parser(__doc__)
+    targets = RESOURCES.parent / "data" / PERTURBATIONS_FILE
     parser.add_argument("--model", type=Path, default=RESOURCES, help="default: resources/")
-    parser.add_argument(
-        "--targets", type=Path, default=RESOURCES.parent / "data" / PERTURBATIONS_FILE
-    )
+    parser.add_argument("--targets", type=Path, default=targets)
     parser.add_argument("--out", type=Path, default=Path("atlas"), help="default: atlas/")
     options = parser.parse_args(arguments)
-    return ending(lambda: _write(options))
-
-
-def _write(options: argparse.Namespace) -> None:
-    print("Page:", atlas_page(options.model, options.targets, options.out))
+    return ending(lambda: print("Page:", atlas_page(options.model, options.targets, options.out)))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from perturbation.model.cells import most_variable_genes
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.output.model_file import Model
 from perturbation.progress import progress
+from tools.effects import effects_from
 
 N_PANEL_GENES = 1000
 """Most variable genes, as the platform's hidden panel behaves like these."""
@@ -38,7 +39,7 @@ class LeftOut:
     pearson_delta, closeness
         (n,) on the most variable genes, and of its gene to the other knock-outs.
     fat, adipo
-        (n,) predicted `fat_score` and measured share of adipo cells.
+        (n,) predicted score of fat cells and measured share of adipo cells.
     """
 
     pearson_delta: np.ndarray
@@ -101,30 +102,24 @@ def leave_one_out(model: Model, gene_features: GeneFeatures) -> LeftOut:
     """
     training, names = model.training, list(model.training.perturbation_centroids.index)
     panel = most_variable_genes(sparse.csr_array(model.base_cells), N_PANEL_GENES)
-    rows = []
+    scores, fat = [], []
     with progress(len(names), "leaving one out", unit="knock-out") as bar:
         for name in names:
             rest = training.without([name])
             predictor = fitted(submission.shipped_predictor(), rest, gene_features)
             asked = predicted_centroids(predictor, [name, UNKNOWN], len(rest.genes))
             centroid, of_any = asked
-            truth, centre = training.perturbation_centroids.loc[[name]], rest.perturbed_centroid
-            score = pearson_delta(truth.to_numpy()[:, panel], centroid[None, panel], centre[panel])
+            truth = training.perturbation_centroids.loc[[name]].to_numpy()[:, panel]
+            scores.append(
+                pearson_delta(truth, centroid[None, panel], rest.perturbed_centroid[panel])
+            )
             # subtle: what the others' means alone say leans away from the one left out
-            own = pd.Series(centroid - of_any, index=rest.genes)
-            fat = round(fat_score(own, name, fat_direction(rest)), DECIMALS)
-            rows.append((score, fat))
+            along = (centroid - of_any) * (rest.genes != name) @ fat_direction(rest)
+            fat.append(round(float(along), DECIMALS))
             bar.update(1)
-    scores, fat = np.array(rows).T
-    near = closeness(names, training, gene_features)
-    return LeftOut(scores, near, fat, training.proportions.loc[names, "adipo"].to_numpy())
-
-
-def closeness(
-    targets: list[str], training: TrainingCentroids, gene_features: GeneFeatures
-) -> np.ndarray:
-    """(n_targets,) similarity of each gene to the nearest other knocked-out one, 0 to 1."""
-    return similarity(targets, training, gene_features).max(axis=1).to_numpy()
+    near = similarity(names, training, gene_features).max(axis=1).to_numpy()
+    adipo = training.proportions.loc[names, "adipo"].to_numpy()
+    return LeftOut(np.array(scores), near, np.array(fat), adipo)
 
 
 def similarity(
@@ -137,19 +132,10 @@ def similarity(
     return table.mask(np.equal.outer(np.array(targets), np.array(knockouts)), 0.0)
 
 
-def fat_direction(training: TrainingCentroids) -> pd.Series:
+def fat_direction(training: TrainingCentroids) -> np.ndarray:
     """(n_genes,) of length 1: covariance of the training effects with the share of adipo cells."""
-    centroids = training.perturbation_centroids
-    deltas = centroids - centroids.mean()
-    for name in deltas.index.intersection(deltas.columns):
-        deltas.loc[name, name] = 0.0
-    deltas = deltas.div(np.linalg.norm(deltas, axis=1) + 1e-12, axis=0)
+    deltas = effects_from(training, training.perturbation_centroids.to_numpy().mean(axis=0))
+    units = deltas.to_numpy() / (np.linalg.norm(deltas, axis=1)[:, None] + 1e-12)
     adipo = training.proportions.drop(index=CONTROL_LABEL).loc[deltas.index, "adipo"]
-    direction = deltas.T @ (adipo - adipo.mean())
+    direction = (adipo - adipo.mean()).to_numpy() @ units
     return direction / (np.linalg.norm(direction) or 1.0)
-
-
-def fat_score(delta: pd.Series, target: str, direction: pd.Series) -> float:
-    """How far a predicted effect goes along `fat_direction`; its own transcript does not count."""
-    others = direction.index != target
-    return float(delta.to_numpy()[others] @ direction.to_numpy()[others])

@@ -5,16 +5,15 @@
 One pass over the cells; the pictures are of a sample that is spread evenly over every knock-out.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-from evaluation.command import ending
+from evaluation.command import command_parser, ending
 from evaluation.report.page import bullets, facts, table, write_page
+from main import RESOURCES
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.dataset import open_dataset
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
-from tools.explain import RESOURCES
 from tools.explore import pictures
 from tools.explore.cell_map import cell_maps, check_named
 from tools.explore.look import DEPTH, POOL, Look, look_at
@@ -46,7 +45,7 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
     dataset = open_dataset(data)
     check_named(named, dataset)
     look = look_at(dataset)
-    sections = {
+    sections: dict[str, str | list[str]] = {
         "What is here": [
             facts(_facts(look)),
             pictures.cells_of_knockouts(look),
@@ -71,27 +70,26 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
 
 
 def _facts(look: Look) -> dict[str, str]:
-    n_cells, n_genes = len(look.dataset.labels), len(look.summary.training.genes)
+    training, pools, depths = look.summary.training, look.obs.get(POOL), look.depths
     words = {
-        "Cells": f"{n_cells:,}, of which {look.summary.training.n_control_cells:,} controls",
-        "Genes": f"{n_genes:,}; effects, axes and map are of the {len(look.genes):,} most variable",
+        "Cells": f"{len(look.dataset.labels):,}, of which {training.n_control_cells:,} controls",
+        "Genes": f"{len(training.genes):,}; effects, axes and map are of the "
+        f"{look.effects.shape[1]:,} most variable",
         "Knock-outs": f"{len(look.strengths):,}",
-        "Pools": f"{look.obs[POOL].nunique()}" if POOL in look.obs else f"not told: no {POOL}",
+        "Pools": f"not told: no {POOL}" if pools is None else f"{pools.nunique()}",
         "Depth": f"not told: no {DEPTH}",
         "Sample": f"{len(look.panel):,} cells, as many of each knock-out and of the controls",
     }
-    if DEPTH in look.obs:
-        low, middle, high = look.obs[DEPTH].quantile([0.05, 0.5, 0.95])
+    if len(depths):
+        low, middle, high = depths.quantile([0.05, 0.5, 0.95])
         words["Depth"] = f"median {middle:,.0f} counts a cell; 90 percent {low:,.0f} to {high:,.0f}"
     return words
 
 
 def _odd(look: Look, gene_features: GeneFeatures, data: Path) -> str:
-    found = oddities(look, gene_features, data)
-    odd = found[found["how many"] > 0]
-    sentences = [f"{len(odd)} of {len(found)} things looked for were found."]
-    if POOL in look.obs:
-        shifts = pool_shifts(look)
+    found, shifts = oddities(look, gene_features, data), pool_shifts(look)
+    sentences = [f"{(found['how many'] > 0).sum()} of {len(found)} things looked for were found."]
+    if len(shifts):
         sentences.append(
             f"Cells of pool {shifts.idxmax()} lie furthest from the means of their knock-outs: "
             f"{shifts.max():.1f} times what chance gives, the median pool's {shifts.median():.1f}."
@@ -101,17 +99,12 @@ def _odd(look: Look, gene_features: GeneFeatures, data: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser = command_parser(__doc__)
     parser.add_argument("data", type=Path, help="data directory, such as data or data/demo")
     parser.add_argument("--out", type=Path, default=Path("explore"), help="default: explore/")
     parser.add_argument("--show", nargs="+", default=[], metavar="NAME", help="gene or knock-out")
     options = parser.parse_args(arguments)
-    return ending(lambda: _explore(options))
-
-
-def _explore(options: argparse.Namespace) -> None:
-    print("Page:", explore(options.data, options.out, options.show))
+    return ending(lambda: print("Page:", explore(options.data, options.out, options.show)))
 
 
 if __name__ == "__main__":

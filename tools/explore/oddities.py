@@ -11,81 +11,63 @@ import pandas as pd
 from perturbation.competition import PERTURBATIONS_FILE
 from perturbation.data.names import listed, read_names
 from perturbation.model.gene_features import GeneFeatures
-from tools.explore.look import POOL, Look, residuals
+from tools.explore.look import POOL, Look
 
 LOWERED = 0.9
 """A knock-out is expected to leave less than this of its own transcript."""
 STANDARD_ERRORS = 2.0
 POOL_FACTOR = 3.0
 """A pool stands apart where its shift, in units of chance, is so many times the median pool's."""
+FEW_CELLS = 100
 N_NAMED = 12
 
 
 def oddities(look: Look, gene_features: GeneFeatures, data: Path) -> pd.DataFrame:
     """Return what is odd: columns how many, which; index what."""
-    names = list(look.strengths.index)
-    targets = read_names(data / PERTURBATIONS_FILE)
+    n_cells = look.strengths["n_cells"]
+    names, targets = list(n_cells.index), read_names(data / PERTURBATIONS_FILE)
+    measured, shifts = set(look.summary.training.genes), pool_shifts(look)
+    limit = POOL_FACTOR * max(shifts.median(), 1.0)
     rows = {
         "own transcript is not lowered": own_not_lowered(look),
-        "pool stands apart": pools_apart(look),
-        "knocked-out gene is not measured": _unmeasured(names, look),
-        "gene to predict the knock-out of is not measured": _unmeasured(targets, look),
+        "pool stands apart": list(shifts.index[shifts > limit]),
+        "knocked-out gene is not measured": [n for n in names if n not in measured],
+        "gene to predict the knock-out of is not measured": [
+            n for n in targets if n not in measured
+        ],
         "gene to predict the knock-out of has training cells": [n for n in targets if n in names],
         "knock-out of which nothing is known": _unknown(names, gene_features),
         "gene to predict of which nothing is known": _unknown(targets, gene_features),
         "two names of one gene": _synonyms([*names, *targets], gene_features),
-        "fewer than 100 cells": _few_cells(look),
+        f"fewer than {FEW_CELLS} cells": list(n_cells.index[n_cells < FEW_CELLS]),
     }
-    return pd.DataFrame(
-        [[len(found), listed(found, N_NAMED) if found else "none"] for found in rows.values()],
-        index=pd.Index(rows, name="what"),
-        columns=["how many", "which"],
-    )
+    told = {what: [len(found), listed(found, N_NAMED) or "none"] for what, found in rows.items()}
+    return pd.DataFrame.from_dict(told, "index", columns=["how many", "which"]).rename_axis("what")
 
 
 def own_not_lowered(look: Look) -> list[str]:
     """Knock-outs whose own transcript is surely above `LOWERED` of the control's.
 
-    The standard error is that of a mean of cells as variable as the sample's controls.
+    The standard error is that of a mean of cells as variable as the sample.
     """
-    found = []
-    training = look.summary.training
-    columns = pd.Index(training.genes).get_indexer(look.strengths.index)
-    for name, column in zip(look.strengths.index, columns, strict=True):
-        if column < 0 or training.control_centroid[column] <= 0:
-            continue
-        values = look.summary.cells[:, [column]].toarray()
-        error = values.std() / np.sqrt(look.strengths.loc[name, "n_cells"])
-        own = training.perturbation_centroids.loc[name].iloc[column]
-        if own - STANDARD_ERRORS * error > LOWERED * training.control_centroid[column]:
+    found, genes = [], pd.Index(look.summary.training.genes)
+    n_cells, levels = look.strengths["n_cells"], look.strengths["expression"]
+    for name in levels.index[levels > 0]:
+        values = look.summary.cells[:, [genes.get_loc(name)]].toarray()
+        error = values.std() / np.sqrt(n_cells[name])
+        own = look.summary.training.perturbation_centroids.loc[name, name]
+        if own - STANDARD_ERRORS * error > LOWERED * levels[name]:
             found.append(name)
     return found
 
 
 def pool_shifts(look: Look) -> pd.Series:
     """How far each pool's cells lie from their labels' means, in units of what chance gives."""
-    rest = residuals(look.summary, look.panel, look.genes).astype(np.float64)
-    variance = (rest**2).sum(axis=1).mean()
-    pools = look.obs[POOL].astype(str).to_numpy()[look.rows]
-    shifts = {
-        pool: np.linalg.norm(rest[pools == pool].mean(axis=0))
-        / np.sqrt(variance / (pools == pool).sum())
-        for pool in np.unique(pools)
-    }
-    return pd.Series(shifts)
-
-
-def pools_apart(look: Look) -> list[str]:
-    """Pools whose shift is `POOL_FACTOR` times the median pool's."""
     if POOL not in look.obs:
-        return []
-    shifts = pool_shifts(look)
-    return list(shifts.index[shifts > POOL_FACTOR * max(shifts.median(), 1.0)])
-
-
-def _unmeasured(names: Sequence[str], look: Look) -> list[str]:
-    measured = set(look.summary.training.genes)
-    return [name for name in names if name not in measured]
+        return pd.Series(dtype=float)
+    rest = pd.DataFrame(look.rest.astype(np.float64)).groupby(look.obs[POOL].to_numpy(str))
+    variance = (look.rest.astype(np.float64) ** 2).sum(axis=1).mean()
+    return np.sqrt((rest.mean() ** 2).sum(axis=1) * rest.size() / variance)
 
 
 def _unknown(names: Sequence[str], gene_features: GeneFeatures) -> list[str]:
@@ -95,10 +77,6 @@ def _unknown(names: Sequence[str], gene_features: GeneFeatures) -> list[str]:
 
 def _synonyms(names: Sequence[str], gene_features: GeneFeatures) -> list[str]:
     """Different names that stand for the same gene of the features."""
-    frame = pd.Series({name: gene_features.row_of.get(name, -1) for name in names})
-    groups = frame[frame >= 0].groupby(frame[frame >= 0]).groups.values()
+    rows = pd.Series({name: gene_features.row_of.get(name) for name in names}).dropna()
+    groups = rows.groupby(rows).groups.values()
     return [" = ".join(group) for group in groups if len(group) > 1]
-
-
-def _few_cells(look: Look) -> list[str]:
-    return list(look.strengths.index[look.strengths["n_cells"] < 100])

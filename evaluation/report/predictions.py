@@ -1,0 +1,155 @@
+"""Pictures of what was predicted beside what was measured, every contender in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from evaluation.report.figures import ROW, legend_below, name_points, picture, plain_log
+from perturbation.competition import PROGRAMS
+
+N_NAMED = 10
+NO_LENGTH = 1e-3
+"""Shorter predicted effects have no place on a logarithmic axis."""
+UNIT = "log2(1 + counts per 100,000)"
+
+
+def predicted_and_true(
+    true: pd.Series,
+    predicted: pd.DataFrame,
+    named: Iterable[str],
+    what: str,
+    says: str,
+    *,
+    log: bool = False,
+) -> str:
+    """Draw predicted against true numbers, a colour a contender; right would be the dashed line."""
+
+    def draw(figure: Figure) -> None:
+        ax = figure.subplots()
+        ends = [true.min(), true.max()]
+        ax.plot(ends, ends, color="C7", lw=1, ls="--")
+        for number, name in reversed(list(enumerate(predicted))):
+            points = ax.scatter(true, predicted[name], 8 if number else 11, label=name, lw=0)
+            points.set(color=f"C{number % 7}", alpha=0.6 if number else 0.9, rasterized=True)
+        ax.set(xlabel=f"true {what}", ylabel="predicted")
+        if log:
+            plain_log(ax)
+        legend_below(figure, ax)
+        name_points(figure, ax, true, predicted.iloc[:, 0], named)
+
+    return picture(draw, f"Predicted against true {what}", says, (4.2, 4.1))
+
+
+def effect(name: str, effects: pd.DataFrame, score: float) -> str:
+    """Draw the effect of a knock-out gene by gene; the genes that move most are named."""
+    true, predicted = effects["true"], effects.drop(columns="true")
+    moved = true.abs().nlargest(N_NAMED).index
+    right = int((np.sign(true[moved]) == np.sign(predicted.iloc[:, 0][moved])).sum())
+    says = (
+        f"{name}, Pearson delta {score:.3f}. Of the {len(moved)} genes that move most, "
+        f"{predicted.columns[0]} has {right} on the right side of zero."
+    )
+    return predicted_and_true(true, predicted, moved, f"effect of {name}", says)
+
+
+def strength(scores: pd.DataFrame) -> str:
+    """Draw how long the predicted effects are."""
+    lengths = scores.groupby(["perturbation", "contender"], observed=True)[
+        ["true_length", "predicted_length"]
+    ].mean()
+    predicted = lengths["predicted_length"].unstack()
+    true, first = lengths["true_length"].groupby(level=0).mean(), predicted.iloc[:, 0]
+    says = (
+        f"Length of the effect against the perturbed centroid, {UNIT}. {predicted.columns[0]} "
+        f"predicts {(first / true).median():.2f} of the true length in the median, and ranks "
+        f"lengths with a correlation of {first.corr(true, 'spearman'):.2f}. Pearson delta does not "
+        "see length; MMD does."
+    )
+    named, shown = true.nlargest(N_NAMED).index, predicted.where(predicted > NO_LENGTH)
+    return predicted_and_true(true, shown, named, "length of the effects", says, log=True)
+
+
+def shares(scores: pd.DataFrame, proportions: pd.DataFrame, program: str) -> str:
+    """Draw the shares of a program."""
+    predicted = scores.groupby(["perturbation", "contender"], observed=True)[program].mean()
+    table = predicted.unstack()
+    true = proportions.loc[table.index, program]
+    errors = table.sub(true, axis=0).abs()
+    means = errors.mean()
+    says = (
+        f"{program}: mean error {means.iloc[0]:.4f} for {means.index[0]}, smallest "
+        f"{means.min():.4f} ({means.idxmin()}); the true shares spread by {true.std():.3f}."
+    )
+    named = errors.iloc[:, 0].nlargest(N_NAMED).index
+    return predicted_and_true(true, table, named, f"share of {program}", says)
+
+
+def cells(name: str, cells: pd.DataFrame, names: Sequence[str], score: float) -> str:
+    """Draw true and predicted cells side by side, coloured by program."""
+    groups = {of: cells[cells["of"] == of] for of in names}
+    n_rows = -(-len(groups) // 3)
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(n_rows, 3, sharex=True, sharey=True, squeeze=False)
+        for ax in panels.flat[len(groups) :]:
+            ax.remove()
+        for ax, (of, rows) in zip(panels.flat, groups.items(), strict=False):
+            for number, program in enumerate(PROGRAMS):
+                here = rows[rows["program"] == program]
+                ax.scatter(here["x"], here["y"], 6, color=f"C{number}", label=program, lw=0)
+            ax.set_title(of)
+        legend_below(figure, panels[0, 0], 3)
+
+    told = "; ".join(
+        f"{of} " + ", ".join(f"{(rows['program'] == p).mean():.0%} {p}" for p in PROGRAMS)
+        for of, rows in list(groups.items())[:2]
+    )
+    says = (
+        f"{name}, MMD {score:.4f}, on the first two components of the true cells. A cell has the "
+        f"colour of the nearest program's mean control cell: {told}."
+    )
+    return picture(draw, f"True and predicted cells of {name}", says, (5.0, 1.9 * n_rows + 0.4))
+
+
+def bars(table: pd.DataFrame, what: str, says: str) -> str:
+    """Draw a bar for every number, a colour a column."""
+
+    def draw(figure: Figure) -> None:
+        ax = figure.subplots()
+        table.plot.barh(ax=ax, legend=False, color=[f"C{i}" for i in range(table.shape[1])])
+        ax.set(xlabel=what, ylabel="")
+        ax.invert_yaxis()
+        ax.grid(axis="y", visible=False)
+        if table.shape[1] > 1:
+            legend_below(figure, ax)
+
+    height = ROW * (table.size + len(table)) + 0.9
+    return picture(draw, what, says, (4.6, height))
+
+
+def own_transcript(scores: pd.DataFrame) -> str:
+    """Draw the Pearson delta of every contender with and without the target's own transcript."""
+    columns = {"pearson_delta": "all genes", "pearson_without_own": "without the target's own"}
+    table = scores.groupby("contender", observed=True)[list(columns)].mean().rename(columns=columns)
+    table = table.rename_axis(None)
+    with_own, without = table.iloc[0]
+    says = (
+        f"Without the target's own transcript {table.index[0]} scores {without:.4f} in place of "
+        f"{with_own:.4f}: on these panels {with_own - without:+.4f} comes from it."
+    )
+    return bars(table, "Pearson delta with and without the own transcript", says)
+
+
+def weights(found: Mapping[str, pd.Series]) -> list[str]:
+    """Draw learnt weights, a picture for each kind."""
+    drawn = []
+    for kind, values in found.items():
+        says = f"{kind}: {values.idxmax()} weighs most ({values.max():.2f})"
+        if len(idle := values.index[values < 0.005]):
+            says += f"; nothing is given to {', '.join(idle)}"
+        drawn.append(bars(values.to_frame(), f"{kind}: weights", f"{says}."))
+    return drawn
