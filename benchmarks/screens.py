@@ -226,7 +226,7 @@ def score_screen(screen: Screen, features: GeneFeatures, n_splits: int) -> pd.Da
     return pd.concat(scores)
 
 
-def table(scores_of: dict[str, pd.DataFrame], contenders: Sequence[str]) -> str:
+def table(scores_of: dict[str, pd.DataFrame], contenders: list[str]) -> str:
     """One row a screen: mean scores, and what ships minus the others, paired by index."""
     others = [name for name in contenders if name not in (SHIPPED, SHUFFLED)]
     means = pd.DataFrame({name: scores.mean() for name, scores in scores_of.items()})

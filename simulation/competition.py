@@ -9,7 +9,6 @@ arguments give the same values. How like the competition they are: simulation/ca
 """
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -36,20 +35,6 @@ STORED_SHARE = 702_842_190 / (88_202 * 21_592)
 CELLS_A_PERTURBATION_SD = 0.4
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """What `simulate` made."""
-
-    world: World
-    """The truth; `draw_cells` gives cells of any of its knock-outs."""
-    training: np.ndarray
-    """(n_perturbations,) names of the knock-outs with training cells."""
-    held_out: np.ndarray
-    """(n_held_out,) names of those of the local ground truth."""
-    targets: np.ndarray
-    """(n_targets,) names of fresh knock-outs, whose cells are in no file."""
-
-
 def simulate(
     path: str | Path,
     *,
@@ -62,7 +47,7 @@ def simulate(
     counts_layer: bool = False,
     gene_sets: str | Path | None = None,
     seed: int = 0,
-) -> Simulation:
+) -> World:
     """Write a competition's data directory.
 
     Parameters
@@ -88,6 +73,10 @@ def simulate(
     seed
         Any whole number.
 
+    Returns
+    -------
+    World, the truth; its knock-outs are those of training, held out, and fresh, in this order.
+
     Raises
     ------
     InputError
@@ -104,11 +93,10 @@ def simulate(
     rng = np.random.default_rng([seed, 0])
     sizes = (n_perturbations, n_held_out, n_targets)
     world = draw_world(rng, n_genes=n_genes, n_knockouts=sum(sizes), n_pools=n_pools)
-    parts = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
-    training, held_out, targets = (world.knockouts[part] for part in parts)
+    training, held_out, _ = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
 
     n_control = int(np.clip(round(CONTROL_SHARE * n_cells), 4, n_cells - 4 * n_perturbations))
-    rows = np.append(_spread(rng, parts[0], n_cells - n_control), np.full(n_control, -1))
+    rows = np.append(_spread(rng, training, n_cells - n_control), np.full(n_control, -1))
     rows, pools, labels = _in_file_order(rng, rows, world)
     with h5py.File(path / TRAINING_FILE, "w") as file:
         matrices = {"X": create_csr(file, "X", (n_cells, n_genes))}
@@ -121,7 +109,7 @@ def simulate(
     write_proportions(path / PROPORTIONS_FILE, labels, facts)
 
     n_truth = max(4 * n_held_out, round(TRUTH_SHARE * n_cells))
-    rows = _spread(rng, parts[1], n_truth)
+    rows = _spread(rng, held_out, n_truth)
     rows, pools, labels = _in_file_order(rng, rows, world)
     with h5py.File(path / LOCAL_TRUTH_FILE, "w") as file:
         x = file.create_dataset("X", (n_truth, n_genes), np.float64)
@@ -130,10 +118,10 @@ def simulate(
         centroids = {"control_centroid_train": control, "perturbed_centroid_train": perturbed}
         write_frame(file, pd.DataFrame({"gene": labels}), world.genes, centroids)
     write_proportions(path / LOCAL_PROPORTIONS_FILE, labels, facts)
-    write_lists(path, rng, world, np.append(held_out, targets))
+    write_lists(path, rng, world, world.knockouts[n_perturbations:])
     if gene_sets:
         world.gene_sets.to_csv(gene_sets, sep="\t", index=False)
-    return Simulation(world, training, held_out, targets)
+    return world
 
 
 def _spread(rng: np.random.Generator, rows: np.ndarray, n_cells: int) -> np.ndarray:

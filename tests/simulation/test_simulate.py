@@ -99,14 +99,14 @@ def test_local_truth_is_dense_and_holds_the_training_centroids(tiny, training):
     assert isinstance(truth.X, np.ndarray)
     assert truth.X.dtype == np.float64
     assert list(truth.obs) == ["gene"]
-    assert set(truth.obs["gene"]) == set(tiny[1].held_out)
+    assert set(truth.obs["gene"]) == set(tiny[1].knockouts[12:15])
     assert not set(truth.obs["gene"]) & set(training.obs["gene"])
     control = training.obs["gene"] == CONTROL_LABEL
     x = training.X.toarray()
     np.testing.assert_allclose(truth.uns["control_centroid_train"], x[control].mean(axis=0))
     np.testing.assert_allclose(truth.uns["perturbed_centroid_train"], x[~control].mean(axis=0))
     local = pd.read_csv(tiny[0] / LOCAL_PROPORTIONS_FILE)
-    assert set(local["gene"]) == set(tiny[1].held_out)
+    assert set(local["gene"]) == set(tiny[1].knockouts[12:15])
 
 
 def test_genes_to_predict_are_a_shuffled_part_of_var(tiny, training):
@@ -118,7 +118,7 @@ def test_genes_to_predict_are_a_shuffled_part_of_var(tiny, training):
 
 def test_some_targets_are_no_measured_gene(tiny, training):
     targets = (tiny[0] / PERTURBATIONS_FILE).read_text().split()
-    assert set(targets) == {*tiny[1].held_out, *tiny[1].targets}
+    assert set(targets) == set(tiny[1].knockouts[12:])
     assert len(targets) == 12
     assert set(targets) - set(training.var_names)
     assert set(targets) & set(training.var_names)
@@ -211,11 +211,11 @@ def test_what_rises_in_fat_cells_makes_fewer_of_them_when_knocked_out(name, expe
 def test_gene_sets_file_names_a_gene_and_a_set_a_line(tiny):
     table = pd.read_csv(tiny[0] / "gene_sets.tsv", sep="\t")
     assert list(table) == ["gene", "set"]
-    assert set(tiny[1].targets) & set(table["gene"])
+    assert set(tiny[1].knockouts[15:]) & set(table["gene"])
 
 
 def test_fresh_knock_outs_come_from_no_file(tiny, training):
-    found = draw_centroids(tiny[1].world, tiny[1].targets, 50, np.random.default_rng(0))
+    found = draw_centroids(tiny[1], tiny[1].knockouts[15:], 50, np.random.default_rng(0))
     assert found.perturbation_centroids.shape == (9, 60)
     assert not set(found.n_cells.index) & set(training.obs["gene"])
     np.testing.assert_allclose(found.proportions[["pre_adipo", "adipo", "other"]].sum(axis=1), 1)
