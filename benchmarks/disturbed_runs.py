@@ -178,9 +178,10 @@ def _child(pipe: Connection, bench: Bench, target: Path, weaken: Weaken) -> None
     before, begin = psutil.Process().memory_info().vms, time.perf_counter()
     sys.stdout = sys.stderr = told = io.StringIO()
     os.setpgrp()
-    pipe.send("ready")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets & ignore it
 
     def run() -> int:
+        pipe.send("ready")
         pipe.recv()
         weaken()
         return _run(bench, target)

@@ -36,6 +36,7 @@ from perturbation.output import prediction_file
 from simulation.competition import simulate
 
 GENE_FEATURES = Path(main.__file__).parent / "resources" / GENE_FEATURES_FILE
+CARRIED = (GENE_FEATURES_FILE, "README.md")
 WRITES = "write,pwrite64,writev,pwritev"
 
 Tries = list[tuple[str, bool]]
@@ -61,7 +62,7 @@ def send(bench: Bench, n: int, number: signal.Signals, end: str) -> Tries:
     for nth, moment in enumerate(np.linspace(0, bench.seconds, n)):
         with empty_directory() as target:
             for name in bench.contents if nth % 2 else ():
-                if not name.endswith(GENE_FEATURES_FILE):  # what the user has of it is left alone
+                if not name.endswith(CARRIED):  # what the user has of these is left alone
                     (target / name).parent.mkdir(parents=True, exist_ok=True)
                     (target / name).write_bytes(OLDER)
             harm = partial(_start_and_send, number, float(moment))

@@ -1,6 +1,7 @@
 """How every command ends: its exit status, and a sentence where something is wrong."""
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -29,27 +30,37 @@ def ending(command: Callable[[], int | None]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an ASCII terminal gets ? for a character
     try:
-        status = _status(command)
-        if sys.stdout:
-            sys.stdout.flush()
+        return _status(command)
     except BrokenPipeError:
-        # subtle: Python flushes once more at its end, and must not fail then
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOBODY_LISTENS
+        status = NOBODY_LISTENS
+    except OSError as error:
+        status = FAILED
+        if sys.stderr:
+            print(
+                f"error: Nothing can be written ({error.strerror}): is the disk of standard "
+                "output, or of temporary files ($TMPDIR), full?",
+                file=sys.stderr,
+            )
+    # subtle: Python flushes once more at its end, and must not fail then
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 
 def _status(command: Callable[[], int | None]) -> int:
     try:
-        return command() or 0
+        status = command() or 0
+        if sys.stdout:
+            sys.stdout.flush()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        raise
-    except Exception:  # a fault of ours, or of a user's part: its place is needed
-        traceback.print_exc()
+    except Exception as error:
+        if isinstance(error, OSError) and (error.errno in (errno.EPIPE, errno.ENOSPC)):
+            raise
+        traceback.print_exc()  # a fault of ours, or of a user's part: its place is needed
+    else:
+        return status
     return FAILED
 
 

@@ -36,7 +36,7 @@ from perturbation.answers import fitted, predicted_centroids
 from perturbation.competition import LOCAL_TRUTH_FILE, TRAINING_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import Summary
-from perturbation.files import need_room, unfinished_name
+from perturbation.files import check_writable, need_room, unfinished_name
 from perturbation.model.cells import cells_at, choose_cells
 
 BYTES_PER_SECOND = 2e8
@@ -127,6 +127,7 @@ def work_directory(home: Path) -> Iterator[Path]:
     What a run that was killed left of it the next run of local_test.py removes.
     """
     directory = unfinished_name(work_place(home))
+    check_writable(directory)
     directory.mkdir(parents=True)
     try:
         yield directory

@@ -1,5 +1,12 @@
 """A wrong answer of a part gets one sentence, the same wherever it enters, and leaves no file."""
 
+import dataclasses
+import re
+import runpy
+import shutil
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +15,19 @@ import main
 from evaluation.crossval import run as cross_validation_run
 from evaluation.crossval.contenders import Contender
 from evaluation.crossval.fast import Settings, all_folds, score_fold
-from perturbation.competition import PROGRAM_FLAGS
+from evaluation.local.stage_process import call_by_name, describe_failure
+from evaluation.local.stages import Cost, StageFailure
+from evaluation.preflight import run as preflight_run
+from evaluation.preflight.findings import FAULT
+from evaluation.whole import submission as whole_submission
+from evaluation.whole.submission import Submission, run_submission
+from perturbation.competition import (
+    GENES_FILE,
+    PERTURBATIONS_FILE,
+    PROGRAM_FLAGS,
+    PROPORTIONS_FILE,
+    TRAINING_FILE,
+)
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
 from perturbation.data.summary import summarise
@@ -113,6 +132,16 @@ CASES = [
 ]
 
 
+WRONG = """
+from evaluation.crossval.contenders import Contender
+
+_wrong = Contender("wrong", **{parts!r})
+fit.__kwdefaults__.update(_wrong.fit_parts())
+predict.__kwdefaults__.update(_wrong.predict_parts())
+"""
+"""Behind main.py's own lines: the same parts in what is shipped."""
+
+
 @pytest.fixture(scope="module")
 def material(competition):
     settings = Settings((Contender("shipped"),), n_folds=3, panel_genes=20, panel_draws=1)
@@ -124,31 +153,93 @@ def summary(competition):
     return summarise(open_dataset(competition))
 
 
+@pytest.fixture(scope="module")
+def fitted(summary):
+    return main.fit(summary, None)
+
+
+@pytest.fixture
+def submission(competition, model_directory, tmp_path, monkeypatch):
+    """A submission without code, its stages run in this process: they differ in speed alone."""
+    for module in (whole_submission, preflight_run):
+        monkeypatch.setattr(module, "run_stage", run_here)
+    home = tmp_path / "home"
+    shutil.copytree(model_directory, home / "resources")
+    (home / "data").mkdir()
+    for name in (TRAINING_FILE, PROPORTIONS_FILE, GENES_FILE):
+        (home / "data" / name).symlink_to(competition / name)
+    (home / "data" / PERTURBATIONS_FILE).write_text("\n".join(f"NEW{i}" for i in range(130)))
+    return home
+
+
+def run_here(submission, name, values):
+    """Do what `run_stage` does, without the process."""
+    code = runpy.run_path(str(submission / "main.py"))
+    try:
+        call_by_name(code[name], values)
+    except InputError as error:
+        raise StageFailure(describe_failure(error, name, str(submission))) from error
+    return Cost(0, 0)
+
+
+def told(road, words=None):
+    """What a road raises, without the numbers and names that differ from road to road."""
+    with pytest.raises(InputError, match=words) as caught:
+        road()
+    return without_numbers(str(caught.value))
+
+
+def without_numbers(text):
+    return re.sub(r"\b(NEW|GENE)\d+\b|[\d.,]*\d", "#", text)
+
+
 @pytest.mark.parametrize(
     ("parts", "words"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
 def test_a_wrong_answer_gets_the_same_sentence_everywhere(
-    competition, material, summary, tmp_path, parts, words
+    competition, material, summary, fitted, submission, tmp_path, parts, words
 ):
     contender = Contender("wrong", **parts)
     features = load_gene_features(ROOT / "resources" / "gene_features.npz")
     targets = [f"NEW{i}" for i in range(4)]
-    genes = read_names(competition / "genes_to_predict.txt")
+    genes = read_names(competition / GENES_FILE)
+    (submission / "main.py").write_text((ROOT / "main.py").read_text() + WRONG.format(parts=parts))
+    files = sorted(tmp_path.rglob("*"))
 
     def judge():
-        material.settings.__dict__["contenders"] = (contender,)
-        score_fold(material, next(all_folds(material.summary, material.settings)))
+        settings = dataclasses.replace(material.settings, contenders=(contender,))
+        spoilt = dataclasses.replace(material, settings=settings)
+        score_fold(spoilt, next(all_folds(material.summary, settings)))
 
     def infer(in_memory):
-        model = main.fit(summary, features, **contender.fit_parts())
+        model = fitted
+        if "cells" in parts:
+            model = main.fit(summary, features, **contender.fit_parts())
         answer = main.predict(model, features, targets, genes, **contender.predict_parts())
         paths = tmp_path / "prediction.h5ad", tmp_path / "proportions.csv"
         write_prediction(*paths, answer[0], genes, answer[1], in_memory=in_memory)
 
-    for road in (judge, lambda: infer(True), lambda: infer(False)):
-        with pytest.raises(InputError, match=words):
-            road()
-    assert not list(tmp_path.iterdir())
+    def black_box():
+        resources = {"gene_features.npz": ROOT / "resources" / "gene_features.npz"}
+        code = {"main.py": submission / "main.py"}
+        with tempfile.TemporaryDirectory() as work:
+            box = Submission("wrong", submission, code, resources)
+            run_submission(box, submission / "data", Path(work), targets)
+
+    sentence = told(judge, words)
+    assert told(lambda: infer(True)) == told(lambda: infer(False)) == sentence
+    assert told(black_box) == f"wrong: {sentence}"
+    if "cells" in parts:  # made in train(): there is no model to push
+        assert told(lambda: run_here(submission, "train", train_values(submission))) == sentence
+    else:
+        (fault,) = preflight_run.trial_findings(submission)
+        assert (fault.level, without_numbers(fault.text)) == (FAULT, sentence)
+    assert sorted(tmp_path.rglob("*")) == files
+
+
+def train_values(submission):
+    data, model = str(submission / "data"), str(submission / "resources")
+    return {"data_directory_path": data, "model_directory_path": model}
 
 
 BLOCKS = {

@@ -22,7 +22,7 @@ from main import RESOURCES
 from perturbation.competition import PERTURBATIONS_FILE
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.names import read_names
-from perturbation.files import whole_file
+from perturbation.files import check_writable, whole_file
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.output.model_file import load_model
 from tools.atlas.left_out import LEVEL, N_PANEL_GENES, LeftOut, leave_one_out
@@ -52,6 +52,7 @@ def atlas_page(model_directory: Path, targets: Path, out: Path) -> Path:
     InputError
         If a file is missing or not in its format.
     """
+    check_writable(out / CSV)
     names = read_names(targets)
     model = load_model(model_directory)
     gene_features = load_gene_features(model_directory / GENE_FEATURES_FILE)

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 from evaluation.command import command_parser, ending
-from evaluation.report.page import bullets, facts, table, write_page
+from evaluation.report.page import PAGE, bullets, facts, table, write_page
 from main import RESOURCES
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.dataset import open_dataset
+from perturbation.files import check_writable
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from tools.explore import pictures
 from tools.explore.cell_map import cell_maps, check_named
@@ -41,6 +42,7 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
     InputError
         If the data are not as train() demands, or a name is neither gene nor knock-out.
     """
+    check_writable(out / PAGE)
     gene_features = load_gene_features(model / GENE_FEATURES_FILE)
     dataset = open_dataset(data)
     check_named(named, dataset)
