@@ -29,6 +29,7 @@ ROW = 0.17
 """Inches for a line of text."""
 NAME_PLACES = ((4, 3, "left"), (4, -9, "left"), (-4, 3, "right"), (-4, -9, "right"))
 THEMES = ("light", "dark")
+LONGEST_NAME = 24
 
 
 def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW) -> str:
@@ -79,9 +80,15 @@ def _save(
         figure.savefig(file, **options)
 
 
+def short(name: str) -> str:
+    """Return the end of a long name, such as a module's or a path."""
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+
+
 def legend_below(figure: Figure, ax: Axes, ncols: int = 2) -> None:
     """Explain the colours of one of the axes below the figure."""
     handles, labels = ax.get_legend_handles_labels()
+    labels = [short(label) for label in labels]
     figure.legend(handles, labels, loc="outside lower left", ncols=ncols, markerscale=2)
 
 
@@ -96,7 +103,7 @@ def plain_log(ax: Axes, axes: str = "xy") -> None:
 
 def heat(ax: Axes, table: pd.DataFrame, **options: Any) -> AxesImage:  # noqa: ANN401, imshow's
     """Draw a table as colours, its names at the sides."""
-    ax.set_xticks(range(table.shape[1]), table.columns, rotation=90)
+    ax.set_xticks(range(table.shape[1]), [short(str(name)) for name in table], rotation=90)
     ax.set_yticks(range(len(table)), table.index)
     ax.grid(visible=False)
     return ax.imshow(table, **options)
