@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Iterable
 from html import escape
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from perturbation.files import whole_file
@@ -27,8 +29,10 @@ NARROW = (4.2, 3.5)
 """Inches at 96 pixels: fits a screen of 500 pixels."""
 ROW = 0.17
 """Inches for a line of text."""
-NAME_PLACES = ((4, 3, "left"), (4, -9, "left"), (-4, 3, "right"), (-4, -9, "right"))
+NAME_PLACES = tuple(product((3, -9, 16, -22, 30, -36), ((4, "left"), (-4, "right"))))
+"""Where a name may stand, in points from its own; a thin line leads to it."""
 THEMES = ("light", "dark")
+LONGEST_NAME = 24
 
 
 def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW) -> str:
@@ -79,9 +83,15 @@ def _save(
         figure.savefig(file, **options)
 
 
+def short(name: str) -> str:
+    """Return the end of a long name, such as a module's or a path."""
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+
+
 def legend_below(figure: Figure, ax: Axes, ncols: int = 2) -> None:
     """Explain the colours of one of the axes below the figure."""
     handles, labels = ax.get_legend_handles_labels()
+    labels = [short(label) for label in labels]
     figure.legend(handles, labels, loc="outside lower left", ncols=ncols, markerscale=2)
 
 
@@ -96,7 +106,7 @@ def plain_log(ax: Axes, axes: str = "xy") -> None:
 
 def heat(ax: Axes, table: pd.DataFrame, **options: Any) -> AxesImage:  # noqa: ANN401, imshow's
     """Draw a table as colours, its names at the sides."""
-    ax.set_xticks(range(table.shape[1]), table.columns, rotation=90)
+    ax.set_xticks(range(table.shape[1]), [short(str(name)) for name in table], rotation=90)
     ax.set_yticks(range(len(table)), table.index)
     ax.grid(visible=False)
     return ax.imshow(table, **options)
@@ -138,10 +148,16 @@ def name_points(figure: Figure, ax: Axes, x: pd.Series, y: pd.Series, named: Ite
     taken = [legend.get_window_extent()] if legend else []
     outline = [withStroke(linewidth=2, foreground=ax.get_facecolor())]
     for name in named:
-        for dx, dy, side in NAME_PLACES:
-            text = ax.annotate(name, (x[name], y[name]), (dx, dy), "data", "offset points")
+        for dy, (dx, side) in NAME_PLACES:
+            at, away, leader = (
+                (x[name], y[name]),
+                (dx, dy),
+                {"arrowstyle": "-", "lw": 0.4, "color": "C7"},
+            )
+            text = ax.annotate(name, at, away, "data", "offset points", arrowprops=leader)
             text.set(ha=side, fontsize=8.5, path_effects=outline, in_layout=False)
-            box = text.get_window_extent()
+            text.get_window_extent()  # subtle: puts it into its place; this box has the line in it
+            box = Text.get_window_extent(text)
             fits = all(ax.bbox.contains(*corner) for corner in box.corners())
             if fits and not box.count_overlaps(taken) and not box.count_contains(points):
                 taken.append(box)
