@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
-from evaluation.report.figures import picture
+from evaluation.report.figures import draw_named, picture
 from evaluation.report.page import bullets, render, table
 from evaluation.report.score_pictures import every_knockout
 from evaluation.scoring.metrics import METRICS
@@ -101,6 +103,19 @@ def test_a_hundred_knock_outs_make_one_picture():
     rng, names = np.random.default_rng(0), [f"G{i}" for i in range(122)]
     means = {m: pd.DataFrame(rng.normal(size=(122, 4)), names, list("abcd")) for m in METRICS}
     assert every_knockout(means).count("<figure") == 1
+
+
+def test_points_get_their_names_and_no_name_covers_another():
+    rng, genes = np.random.default_rng(0), [f"GENE{i}" for i in range(500)]
+    x, y = (pd.Series(rng.normal(size=500), genes) for _ in range(2))
+    figure = Figure(layout="constrained")
+    draw_named(x, y, x.abs().nlargest(10).index, "x", "y")(figure)
+    names = figure.axes[0].texts
+    assert len(names) >= 8
+    for name in names:
+        name.get_window_extent()
+    boxes = [Text.get_window_extent(name) for name in names]
+    assert all(box.count_overlaps(boxes) == 1 for box in boxes)
 
 
 def test_the_same_picture_has_the_same_bytes():
