@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 
@@ -32,7 +33,7 @@ from perturbation.model.cells import herded
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.model.predictors import ControlCentroid
 from perturbation.output.model_file import load_model
-from tools.competition_layout import assign_programs, log_per_100k, write_competition
+from tools.competition_layout import write_competition
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 CONSTANTS = {
@@ -49,14 +50,13 @@ def make_folds(screen: Path, out: Path, n_folds: int, rng: np.random.Generator) 
     """
     counts, labels, genes = read_cells(screen)
     rows = rng.permutation(len(counts))
-    counts, obs = counts[rows], pd.DataFrame({"gene": labels[rows]})
-    x = log_per_100k(counts)
-    obs = obs.join(assign_programs(x, (obs["gene"] == CONTROL_LABEL).to_numpy()))
-    knockouts = rng.permutation(sorted(set(obs["gene"]) - {CONTROL_LABEL}))
+    names, obs = rows.astype(str), pd.DataFrame({"gene": labels[rows]})
+    cells = ad.AnnData(counts[rows], obs.set_axis(names), pd.DataFrame(index=genes))
+    knockouts = rng.permutation(sorted(set(labels) - {CONTROL_LABEL}))
     folds = [out / f"fold{fold}" for fold in range(n_folds)]
     for number, fold in enumerate(folds):
         held_out = knockouts[number::n_folds].tolist()
-        write_competition(fold, counts, x, obs, genes, held_out, held_out, rng)
+        write_competition(fold, cells, held_out, held_out, rng)
     return folds
 
 
@@ -80,7 +80,8 @@ def score_fold(data: Path) -> dict[str, pd.DataFrame]:
     features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
     with tempfile.TemporaryDirectory() as work:
         run_submission(data, truth, Path(work))
-        scores = {"submission": score_answer(truth, written_answer(Path(work), truth), panel)}
+        answer = written_answer(Path(work), truth.genes)
+        scores = {"submission": score_answer(truth, answer, panel)}
         model = load_model(work)
     plain = main.fit(summarise(open_dataset(data)), features, cells=not_moved)
     asked = truth.perturbations, truth.genes

@@ -17,7 +17,7 @@ from evaluation.scoring.metrics import METRICS
 from perturbation.answers import fitted
 from perturbation.competition import PROGRAM_FLAGS
 
-BLACK_BOX = "Submissions that ran as black boxes say nothing of what they weigh; see --cv alone."
+BLACK_BOX = "Submissions run as black boxes say nothing of what they weigh; see --cv alone."
 
 
 def write_report(finished: Finished, directory: Path) -> Path:

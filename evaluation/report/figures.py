@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import io
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from html import escape
 from itertools import product
@@ -32,6 +32,12 @@ ROW = 0.17
 NAME_PLACES = tuple(product((3, -9, 16, -22, 30, -36), ((4, "left"), (-4, "right"))))
 """Where a name may stand, in points from its own; a thin line leads to it."""
 THEMES = ("light", "dark")
+LEADER = {"arrowstyle": "-", "lw": 0.4, "color": "C7"}
+SAVED: dict[str, dict[str, Any]] = {
+    "svg": {"metadata": {"Date": None}},
+    "png": {"metadata": {"Software": None}, "dpi": 110},
+}
+"""How, and without what would make two files of the same picture differ."""
 LONGEST_NAME = 24
 
 
@@ -51,10 +57,7 @@ def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW)
     """
     images = ""
     for theme in THEMES:
-        file = io.BytesIO()
-        _save(draw, file, size, theme, format="svg", metadata={"Date": None})
-        data = base64.b64encode(file.getvalue()).decode()
-        source = f"data:image/svg+xml;base64,{data}"
+        source = f"data:image/svg+xml;base64,{b64encode(_drawn(draw, size, theme, 'svg')).decode()}"
         images += f'<img class="{theme}" alt="{escape(alt)}" src="{source}">'
     return (
         f'<figure><div class="wide" tabindex="0">{images}</div>'
@@ -65,22 +68,16 @@ def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW)
 def save_png(draw: Draw, path: Path, size: tuple[float, float]) -> None:
     """Draw under the light theme into a PNG file."""
     with whole_file(path) as unfinished:
-        options = {"format": "png", "dpi": 110, "metadata": {"Software": None}}
-        _save(draw, unfinished, size, "light", **options)
+        unfinished.write_bytes(_drawn(draw, size, "light", "png"))
 
 
-def _save(
-    draw: Draw,
-    file: Path | io.BytesIO,
-    size: tuple[float, float],
-    theme: str,
-    **options: Any,  # noqa: ANN401, what savefig takes
-) -> None:
-    styles = [Path(__file__).with_name(f"{name}.mplstyle") for name in ("page", theme)]
-    with style.context(styles):
+def _drawn(draw: Draw, size: tuple[float, float], theme: str, form: str) -> bytes:
+    file = io.BytesIO()
+    with style.context([Path(__file__).with_name(f"{name}.mplstyle") for name in ("page", theme)]):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure)
-        figure.savefig(file, **options)
+        figure.savefig(file, format=form, **SAVED[form])
+    return file.getvalue()
 
 
 def short(name: str) -> str:
@@ -149,12 +146,8 @@ def name_points(figure: Figure, ax: Axes, x: pd.Series, y: pd.Series, named: Ite
     outline = [withStroke(linewidth=2, foreground=ax.get_facecolor())]
     for name in named:
         for dy, (dx, side) in NAME_PLACES:
-            at, away, leader = (
-                (x[name], y[name]),
-                (dx, dy),
-                {"arrowstyle": "-", "lw": 0.4, "color": "C7"},
-            )
-            text = ax.annotate(name, at, away, "data", "offset points", arrowprops=leader)
+            at, away = (x[name], y[name]), (dx, dy)
+            text = ax.annotate(name, at, away, "data", "offset points", arrowprops=LEADER)
             text.set(ha=side, fontsize=8.5, path_effects=outline, in_layout=False)
             text.get_window_extent()  # subtle: puts it into its place; this box has the line in it
             box = Text.get_window_extent(text)
