@@ -80,7 +80,8 @@ def score_fold(data: Path) -> dict[str, pd.DataFrame]:
     features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
     with tempfile.TemporaryDirectory() as work:
         run_submission(data, truth, Path(work))
-        scores = {"submission": score_answer(truth, written_answer(Path(work), truth), panel)}
+        answer = written_answer(Path(work), truth.genes)
+        scores = {"submission": score_answer(truth, answer, panel)}
         model = load_model(work)
     plain = main.fit(summarise(open_dataset(data)), features, cells=not_moved)
     asked = truth.perturbations, truth.genes
