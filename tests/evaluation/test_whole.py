@@ -23,6 +23,7 @@ from evaluation.whole.submission import Submission, find_submission, run_submiss
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
 from perturbation.errors import InputError
+from perturbation.files import unfinished_name
 from simulation.competition import simulate
 from tests.conftest import DEMO, ROOT
 
@@ -254,6 +255,14 @@ def test_what_the_platform_would_reject_is_told_and_nothing_is_left(place, tmp_p
     idle = black_box("def train(): pass\ndef infer(): pass\n", tmp_path)
     with pytest.raises(InputError, match="mine: the platform would reject this"):
         run(DEMO, [idle], Settings(contenders_of([idle]), 2), 100)
+
+
+def test_the_folds_of_a_run_that_was_killed_are_gone_at_the_next_start(place, tmp_path):
+    left = unfinished_name(place / "whole", pid=2**30)
+    (left / "fold").mkdir(parents=True)
+    (left / "fold" / "cells.h5ad").touch()
+    assert local_test.main(["--data", str(tmp_path / "nowhere")]) == 2
+    assert not left.exists()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -84,3 +85,14 @@ def test_a_reader_who_goes_away_ends_the_run_quietly(competition, model_director
     assert done.returncode == 141
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_output_is_told_in_a_sentence():
+    code = "import sys; from evaluation.command import ending; sys.exit(ending(lambda: print('x')))"
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Nothing can be written (No space left on device)")
+    assert len(done.stderr.splitlines()) == 1
