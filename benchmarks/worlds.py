@@ -20,6 +20,7 @@ import pandas as pd
 from benchmarks.screens import (
     CONTENDERS,
     SHIPPED,
+    SHUFFLED,
     median_proportions,
     score_files,
     score_split,
