@@ -76,18 +76,23 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster for the folds")
     add("--json", type=Path, metavar="FILE", help="write every number here")
     args = parser.parse_args(arguments)
-    only_cv = ("repeats", "predictor", "bare", "cells", "proportions", "features")
-    only_cv += ("report", "jobs", "dask", "whole", "against")
-    if not args.cv and (given := [name for name in only_cv if getattr(args, name)]):
-        parser.error(f"--{given[0]} needs --cv")
-    if args.cv and (args.out or args.skip_train or args.score_only or args.scorer != "own"):
-        parser.error("--out, --skip-train, --score-only and --scorer do not go with --cv")
+    parts = ["predictor", "bare", "cells", "proportions", "features", "jobs", "dask"]
+
+    def refuse(names: list[str], why: str) -> None:
+        if given := [name for name in names if getattr(args, name)]:
+            parser.error(f"--{given[0].replace('_', '-')} {why}")
+
+    if not args.cv:
+        refuse([*parts, "repeats", "report", "whole", "against"], "needs --cv")
+    elif args.scorer != "own":
+        parser.error("--scorer does not go with --cv")
+    else:
+        refuse(["out", "skip_train", "score_only"], "does not go with --cv")
     args.whole = args.whole or args.against is not None
+    if args.whole:
+        refuse([*parts, "model"], "does not go with --whole, which runs what would be pushed")
     if args.cells_per_perturbation and not (args.whole and args.cells_per_perturbation >= FEWEST):
         parser.error(f"--cells-per-perturbation needs --whole, and a number from {FEWEST}")
-    parts = ("predictor", "bare", "cells", "proportions", "features", "jobs", "dask", "model")
-    if args.whole and (given := [name for name in parts if getattr(args, name)]):
-        parser.error(f"--{given[0]} does not go with --whole, which runs what would be pushed")
     if args.preflight and args != parser.parse_args(["--preflight"]):
         parser.error("--preflight goes with no other option")
     return args
@@ -105,8 +110,7 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
     out = args.out if args.score_only in (None, True) else args.score_only
     places = choose_places(SUBMISSION, data, args.model, out)
     truth = read_local_truth(places.data)
-    panel = (args.panel, args.panel_genes, args.panel_draws)
-    panels = local_run.local_panels(places.data, truth, *panel)
+    panels = local_run.local_panels(places.data, truth, *panel_of(args))
     if not args.score_only:
         prepare(places, trains=not args.skip_train)
     with claimed(places):
@@ -120,9 +124,27 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
     return 1 if run.faults else 0
 
 
+def panel_of(args: argparse.Namespace) -> tuple[str, int, int]:
+    """Kind of the panels, their genes, and how many are drawn."""
+    return args.panel, args.panel_genes, args.panel_draws
+
+
 def cross_validate(args: argparse.Namespace, data: Path) -> int:
     """Compare submissions on knock-outs held out of training; return the exit status."""
-    finished = _black_boxes(args, data) if args.whole else _fast(args, data)
+    if args.whole:  # what push would send
+        judged = [find_submission("submission", SUBMISSION)]
+        if args.against:
+            judged.insert(0, find_submission(str(args.against), args.against.resolve()))
+        contenders = whole_run.contenders_of(judged)
+        settings = Settings(contenders, args.cv, args.repeats or 1, *panel_of(args))
+        finished = whole_run.run(data, judged, settings, args.cells_per_perturbation)
+    else:  # parts: fit() and predict() are called here, on what was read once
+        parts = (args.predictor, args.cells, args.proportions, args.features)
+        contenders = given_contenders(*parts, own_transcript=not args.bare)
+        settings = Settings(contenders, args.cv, args.repeats or 3, *panel_of(args))
+        model = args.model or SUBMISSION / "resources"
+        workers = Workers(args.jobs or 1, args.dask)
+        finished = cross_validation_run.run(data, model, settings, workers)
     print(cross_validation_run.describe_notes(finished), "", sep="\n")
     print(comparison.describe(finished.comparisons))
     if args.json:
@@ -130,26 +152,6 @@ def cross_validate(args: argparse.Namespace, data: Path) -> int:
     if args.report:
         print("Report:", write_report(finished, args.report))
     return 0
-
-
-def _fast(args: argparse.Namespace, data: Path) -> cross_validation_run.Finished:
-    """Compare parts: fit() and predict() are called here, on what was read once."""
-    parts = (args.predictor, args.cells, args.proportions, args.features)
-    contenders = given_contenders(*parts, own_transcript=not args.bare)
-    panel = (args.panel, args.panel_genes, args.panel_draws)
-    settings = Settings(contenders, args.cv, args.repeats or 3, *panel)
-    model = args.model or SUBMISSION / "resources"
-    return cross_validation_run.run(data, model, settings, Workers(args.jobs or 1, args.dask))
-
-
-def _black_boxes(args: argparse.Namespace, data: Path) -> cross_validation_run.Finished:
-    """Judge what push would send, compared with another submission if one is given."""
-    judged = [find_submission("submission", SUBMISSION)]
-    if args.against:
-        judged.insert(0, find_submission(str(args.against), args.against.resolve()))
-    panel = (args.panel, args.panel_genes, args.panel_draws)
-    settings = Settings(whole_run.contenders_of(judged), args.cv, args.repeats or 1, *panel)
-    return whole_run.run(data, judged, settings, args.cells_per_perturbation)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,8 +5,8 @@
 
 SCREEN.h5ad holds cells x genes, raw counts or ln(1 + counts) in X, and the knock-out in obs['gene']
 ("NC" for controls); it is put into the competition's layout once a fold. A FOLD_DIRECTORY is in
-that layout already. Truth and scores are those of local_test.py, on all genes asked for. Ways that
-did not ship (benchmarks/ways_not_taken.py) are scored beside it on the same folds.
+that layout already. Truth and scores are those of local_test.py, on all genes asked for. Beside the
+submission stand answers in which one part of it is exchanged; in brackets, what they score more.
 """
 
 import argparse
@@ -19,38 +19,28 @@ import numpy as np
 import pandas as pd
 
 import main
-from benchmarks.ways_not_taken import other_answers
-from evaluation.crossval.folds import read_once
+from benchmarks.screens import median_proportions, read_cells
+from evaluation.crossval.contenders import control_proportions, mean_proportions
 from evaluation.local.answers import Answer, constant_answer, score_answer, written_answer
 from evaluation.local.stages import infer_values
 from evaluation.local.truth import LocalTruth, read_local_truth
 from evaluation.scoring.metrics import METRICS
-from perturbation.competition import CONTROL_LABEL
+from evaluation.tables import aligned
+from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.data.dataset import open_dataset
+from perturbation.data.summary import Summary, summarise
+from perturbation.model.cells import herded
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.model.predictors import ControlCentroid
 from perturbation.output.model_file import load_model
-from tools.competition_layout import assign_programs, log_per_100k, write_competition
+from tools.competition_layout import write_competition
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
-FEWEST_CELLS = 50
-
-
-def read_cells(screen: Path) -> tuple[np.ndarray, np.ndarray, pd.Index]:
-    """Counts (n, n_genes), or what is in proportion to them, labels (n,) and genes.
-
-    Cells of knock-outs with few cells are left out.
-    """
-    cells = ad.read_h5ad(screen)
-    x = cells.to_df().to_numpy()
-    is_counts = np.array_equal(x[:100], np.round(x[:100]))
-    labels = cells.obs["gene"].astype(str)
-    kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS
-    return (
-        (x if is_counts else np.expm1(x))[kept],
-        labels[kept].to_numpy(dtype=object),
-        cells.var_names.astype(str),
-    )
+CONSTANTS = {
+    "the controls' proportions": control_proportions,
+    "the mean proportions": mean_proportions,
+    "the median proportions": median_proportions,
+}
 
 
 def make_folds(screen: Path, out: Path, n_folds: int, rng: np.random.Generator) -> list[Path]:
@@ -60,14 +50,13 @@ def make_folds(screen: Path, out: Path, n_folds: int, rng: np.random.Generator) 
     """
     counts, labels, genes = read_cells(screen)
     rows = rng.permutation(len(counts))
-    counts, obs = counts[rows], pd.DataFrame({"gene": labels[rows]})
-    x = log_per_100k(counts)
-    obs = obs.join(assign_programs(x, (obs["gene"] == CONTROL_LABEL).to_numpy()))
-    knockouts = rng.permutation(sorted(set(obs["gene"]) - {CONTROL_LABEL}))
+    names, obs = rows.astype(str), pd.DataFrame({"gene": labels[rows]})
+    cells = ad.AnnData(counts[rows], obs.set_axis(names), pd.DataFrame(index=genes))
+    knockouts = rng.permutation(sorted(set(labels) - {CONTROL_LABEL}))
     folds = [out / f"fold{fold}" for fold in range(n_folds)]
     for number, fold in enumerate(folds):
         held_out = knockouts[number::n_folds].tolist()
-        write_competition(fold, counts, x, obs, genes, held_out, held_out, rng)
+        write_competition(fold, cells, held_out, held_out, rng)
     return folds
 
 
@@ -78,60 +67,54 @@ def run_submission(data: Path, truth: LocalTruth, work: Path) -> None:
     main.infer(**infer_values(data, work, work, truth.perturbations, truth.genes))
 
 
-def score_ways(data: Path) -> dict[tuple[str, str], pd.DataFrame]:
-    """Scores by knock-out of every way not taken, keyed by the metric it is about and its name."""
-    truth = read_local_truth(data)
-    panel = [np.arange(len(truth.genes))]
-    gene_features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
-    dataset = open_dataset(data)
-    summary, measured = read_once(dataset, np.arange(len(dataset.genes)))
-    rng = np.random.default_rng(0)
-    ways = other_answers(summary, measured.cells, truth, gene_features, rng)
-    return {(metric, name): score_answer(truth, answer, panel) for metric, name, answer in ways}
+def not_moved(summary: Summary) -> np.ndarray:
+    """Choose the cells that ship, and leave them as they were measured."""
+    perturbed = np.flatnonzero(summary.cell_labels != CONTROL_LABEL)
+    return summary.cells[herded(summary.cells, perturbed, CELLS_PER_PERTURBATION)].toarray()
 
 
 def score_fold(data: Path) -> dict[str, pd.DataFrame]:
-    """Scores by knock-out of the submission, of its cells at the control, and of the constant."""
+    """Scores by knock-out of the submission, and of it with a part exchanged."""
     truth = read_local_truth(data)
     panel = [np.arange(len(truth.genes))]
-    scores = {}
+    features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
     with tempfile.TemporaryDirectory() as work:
         run_submission(data, truth, Path(work))
-        scores["submission"] = score_answer(truth, written_answer(Path(work), truth), panel)
+        answer = written_answer(Path(work), truth.genes)
+        scores = {"submission": score_answer(truth, answer, panel)}
         model = load_model(work)
-    features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
+    plain = main.fit(summarise(open_dataset(data)), features, cells=not_moved)
     asked = truth.perturbations, truth.genes
-    cells, shares = main.predict(model, features, *asked, predictor=ControlCentroid)
-    of = dict(zip(truth.perturbations, (block.copy() for block in cells), strict=True))
-    scores["its cells at the control"] = score_answer(truth, Answer(of.__getitem__, shares), panel)
+    predictions = {
+        "its cells at the control": main.predict(
+            model, features, *asked, predictor=ControlCentroid
+        ),
+        "its cells not moved": main.predict(plain, features, *asked),
+    }
+    for name, constant in CONSTANTS.items():
+        predictions[name] = main.predict(model, features, *asked, proportions=constant)
+    for name, (cells, shares) in predictions.items():
+        of = dict(zip(truth.perturbations, (block.copy() for block in cells), strict=True))
+        scores[name] = score_answer(truth, Answer(of.__getitem__, shares), panel)
     scores["control, one repeated row"] = score_answer(truth, constant_answer(truth), panel)
     return scores
 
 
-def print_table(folds: list[dict[str, pd.DataFrame]]) -> None:
-    """Mean over folds of the fold's mean, and the standard error over knock-outs."""
-    print(f"{'':28}" + "".join(f"{name:>20}" for name in METRICS))
+def table(folds: list[dict[str, pd.DataFrame]]) -> str:
+    """Mean over folds of the fold's mean, and what it is more than the submission's, paired."""
+    rows = []
     for answer in folds[0]:
-        every = pd.concat([fold[answer] for fold in folds])
-        cells = [
-            f"{np.mean([fold[answer][m].mean() for fold in folds]):.4f} ± {every[m].sem():.4f}"
-            for m in METRICS
-        ]
-        print(f"{answer:28}" + "".join(f"{cell:>20}" for cell in cells))
-
-
-def print_ways(
-    submission: list[pd.DataFrame], ways: list[dict[tuple[str, str], pd.DataFrame]]
-) -> None:
-    """Mean difference of each way to the submission, and the standard error over knock-outs."""
-    print("\nways not taken, minus the submission (above 0 is worse):")
-    for metric, name in ways[0]:
-        by_fold = [
-            way[metric, name][metric] - own[metric]
-            for way, own in zip(ways, submission, strict=True)
-        ]
-        mean, error = np.mean([d.mean() for d in by_fold]), pd.concat(by_fold).sem()
-        print(f"{metric:6}{name:48}{mean:+.4f} ± {error:.4f}")
+        row = [answer]
+        for metric in METRICS:
+            values = [fold[answer][metric] for fold in folds]
+            mean, every = np.mean([one.mean() for one in values]), pd.concat(values)
+            text = f"{mean:.4f} ± {every.sem():.4f}"
+            if answer != "submission":
+                gaps = every - pd.concat([fold["submission"][metric] for fold in folds])
+                text = f"{mean:.4f} ({gaps.mean():+.4f} ± {gaps.sem():.4f})"
+            row.append(text)
+        rows.append(row)
+    return aligned(["", *METRICS], rows)
 
 
 def run(paths: list[Path], n_folds: int) -> None:
@@ -140,9 +123,7 @@ def run(paths: list[Path], n_folds: int) -> None:
         folds = paths
         if paths[0].is_file():
             folds = make_folds(paths[0], Path(work), n_folds, np.random.default_rng(0))
-        scores = [score_fold(fold) for fold in folds]
-        print_table(scores)
-        print_ways([score["submission"] for score in scores], [score_ways(fold) for fold in folds])
+        print(table([score_fold(fold) for fold in folds]))
 
 
 if __name__ == "__main__":

@@ -19,15 +19,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 
 import main as submission
-from benchmarks.cells import read_cells
 from evaluation.crossval.baselines import BilinearRegression
 from evaluation.scoring.metrics import pearson_delta
 from evaluation.tables import aligned
-from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
+from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
@@ -45,6 +45,7 @@ from tools.competition_layout import log_per_100k
 FEATURES = Path(__file__).resolve().parent.parent / "resources" / GENE_FEATURES_FILE
 MOST_TRAINED, MOST_PREDICTED, MOST_SCORED = 122, 100, 1000
 N_PANEL = 1000
+FEWEST_CELLS = 50
 SHIPPED, SHUFFLED = "ships", "shuffled"
 
 
@@ -69,6 +70,35 @@ CONTENDERS: dict[str, Callable[[], Predictor]] = {
     "no process": lambda: OwnTranscript(NoProcess()),
     SHUFFLED: submission.shipped_predictor,
 }
+
+
+def read_cells(screen: Path) -> tuple[np.ndarray, np.ndarray, pd.Index]:
+    """Counts (n, n_genes), or what is in proportion to them, labels (n,) and genes.
+
+    Cells of knock-outs with few cells are left out.
+    """
+    cells = ad.read_h5ad(screen)
+    x = cells.to_df().to_numpy()
+    is_counts = np.array_equal(x[:100], np.round(x[:100]))
+    labels = cells.obs["gene"].astype(str)
+    kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS
+    return (
+        (x if is_counts else np.expm1(x))[kept],
+        labels[kept].to_numpy(dtype=object),
+        cells.var_names.astype(str),
+    )
+
+
+def median_proportions(
+    training: TrainingCentroids,
+    gene_features: GeneFeatures | None,
+    predictor: Predictor | None,
+    perturbations: Sequence[str],
+) -> pd.DataFrame:
+    """Give every perturbation the median proportions of the training knock-outs."""
+    row = training.proportions.drop(index=CONTROL_LABEL)[list(PROGRAM_FLAGS)].median()
+    row[list(PROGRAMS)] /= row[list(PROGRAMS)].sum()
+    return pd.DataFrame([row] * len(perturbations), index=list(perturbations))
 
 
 @dataclass(frozen=True)
@@ -196,18 +226,29 @@ def score_screen(screen: Screen, features: GeneFeatures, n_splits: int) -> pd.Da
     return pd.concat(scores)
 
 
-def table(scores_of: dict[str, pd.DataFrame], contenders: Sequence[str]) -> str:
+def table(scores_of: dict[str, pd.DataFrame], contenders: list[str]) -> str:
     """One row a screen: mean scores, and what ships minus the others, paired by index."""
     others = [name for name in contenders if name not in (SHIPPED, SHUFFLED)]
     means = pd.DataFrame({name: scores.mean() for name, scores in scores_of.items()})
     means["mean of all"] = means.mean(axis=1)
-    rows = [[str(name), *(f"{means[name][one]:.4f}" for one in contenders)] for name in means]
+    text = means.reindex(contenders).map("{:.4f}".format).replace("nan", "")
+    rows = [[str(name), *column] for name, column in text.items()]
     for row, scores in zip(rows, scores_of.values(), strict=False):
         paired = scores.groupby(level=0).mean()
         gaps = [paired[SHIPPED] - paired[other] for other in others]
         row += [f"{gap.mean():+.4f} ± {gap.sem():.4f}" for gap in gaps]
     rows[-1] += [""] * len(others)
     return aligned(["", *contenders, *(f"- {other}" for other in others)], rows)
+
+
+def score_files(paths: Sequence[Path], n_splits: int) -> dict[str, pd.DataFrame]:
+    """Scores of every screen, by its name; SystemExit with a sentence where a file is unusable."""
+    try:
+        features = load_gene_features(FEATURES)
+        screens = [read_screen(path) for path in paths]
+        return {screen.name: score_screen(screen, features, n_splits) for screen in screens}
+    except InputError as error:
+        raise SystemExit(str(error)) from error
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -218,13 +259,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="npz or h5ad")
     parser.add_argument("--splits", type=int, default=100, help="at most; default: 100")
     options = parser.parse_args(arguments)
-    try:
-        features = load_gene_features(FEATURES)
-        screens = [read_screen(path) for path in options.files]
-        scores = {s.name: score_screen(s, features, options.splits) for s in screens}
-    except InputError as error:
-        raise SystemExit(str(error)) from error
-    print(table(scores, list(CONTENDERS)))
+    print(table(score_files(options.files, options.splits), list(CONTENDERS)))
 
 
 if __name__ == "__main__":

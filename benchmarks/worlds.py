@@ -1,13 +1,13 @@
 """What ships, and what is simpler, in simulated worlds from "nothing told" to "all told".
 
-    python -m benchmarks.worlds [--competitions 12]
+    python -m benchmarks.worlds [FILE ...] [--competitions 12]
 
 The worlds are those of simulation/factors.py: all as like the competition as
 `python -m simulation.calibration` prints, they differ in who tells how much of what a knock-out
 does. Each competition has 122 training knock-outs and 60 fresh ones, each as if of 650 cells. The
 first table is that of benchmarks.screens, on a tenth of the genes, those that vary most over the
 training rows; the second is the L1 of proportions, of what ships and of the training median.
-Standard errors are over competitions.
+Standard errors are over competitions. With FILEs, screens stand in the first table too.
 """
 
 import argparse
@@ -17,10 +17,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.screens import CONTENDERS, SHIPPED, SHUFFLED, score_split, table
+from benchmarks.screens import (
+    CONTENDERS,
+    SHIPPED,
+    median_proportions,
+    score_files,
+    score_split,
+    table,
+)
 from evaluation.scoring.metrics import l1_distance
 from main import shipped_predictor
-from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.model.gene_features import GeneFeatures, load_gene_features
 from perturbation.model.programs import predict_proportions
 from perturbation.progress import progress
@@ -53,10 +59,9 @@ def score_competition(told: Told, seed: int) -> tuple[pd.DataFrame, pd.DataFrame
     truth = measured.perturbation_centroids.loc[fresh]
     scores = score_split(training, truth, N_PANEL, {SHIPPED: features})
     predictor = shipped_predictor().fit(training, features)
-    median = training.proportions.drop(index=CONTROL_LABEL).median()
     answers = {
         SHIPPED: predict_proportions(training, features, predictor, fresh),
-        MEDIAN: pd.DataFrame([median] * N_FRESH, fresh, list(PROGRAM_FLAGS)),
+        MEDIAN: median_proportions(training, features, predictor, fresh),
     }
     l1 = {
         name: [l1_distance(measured.proportions.loc[gene], answer.loc[gene]) for gene in fresh]
@@ -82,7 +87,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="of benchmarks.screens")
     parser.add_argument("--competitions", type=int, default=12, help="default: 12")
-    directions, proportions = score_worlds(parser.parse_args().competitions)
-    print(table(directions, [name for name in CONTENDERS if name != SHUFFLED]))
+    parser.add_argument("--splits", type=int, default=100, help="of screens; default: 100")
+    options = parser.parse_args()
+    screens = score_files(options.files, options.splits) if options.files else {}
+    directions, proportions = score_worlds(options.competitions)
+    print(table(screens | directions, list(CONTENDERS)))
     print("\nL1 of the proportions\n" + table(proportions, [SHIPPED, MEDIAN]))

@@ -67,4 +67,5 @@ def diagnosis(path: Path, error: Exception, element: str = "") -> str:
     for pattern, sentence in CAUSES:
         if re.search(pattern, str(error)):
             return f"{what} {sentence}"
-    return f"{what} cannot be read ({reason(error)}). It is cut or damaged: download it again."
+    cure = "It is cut or damaged: download it again, or write it anew."
+    return f"{what} cannot be read ({reason(error)}). {cure}"

@@ -1,12 +1,10 @@
 """How like the competition a simulated one is: published figures beside those of a world.
 
-    python -m simulation.calibration [--world NAME] [--worlds 8]
+    python -m simulation.calibration
 
 Figures are means over worlds of a tenth of the competition's genes and 122 knock-outs. Effects are
 on the genes that vary most, as many as 2,000 of all; distances are scaled to so many.
 """
-
-import argparse
 
 import numpy as np
 import pandas as pd
@@ -14,17 +12,10 @@ from scipy.stats import spearmanr
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.model.process import TERMS
-from simulation.factors import (
-    AS_PUBLISHED,
-    CONTROL_PROPORTIONS,
-    MEAN_PROPORTIONS,
-    N_GENES_IN_FULL,
-    WORLDS,
-    Told,
-)
+from simulation.factors import CONTROL_PROPORTIONS, MEAN_PROPORTIONS, N_GENES_IN_FULL
 from simulation.world import ADIPO, PRE_ADIPO, draw_cells, draw_centroids, draw_world
 
-N_KNOCKOUTS = 122
+N_WORLDS, N_KNOCKOUTS = 8, 122
 CELLS_OF_A_KNOCKOUT, AT_MOST = 650, 300
 """In training, and of those behind the published distances from the control."""
 N_VARIABLE, N_PANEL = 1_000, 2_000
@@ -57,10 +48,10 @@ PUBLISHED = {
 }
 
 
-def facts(seed: int, told: Told = AS_PUBLISHED, n_genes: int = N_GENES_IN_FULL // 10) -> pd.Series:
+def facts(seed: int, n_genes: int = N_GENES_IN_FULL // 10) -> pd.Series:
     """Return the figures of one world, in the order of PUBLISHED."""
     rng = np.random.default_rng(seed)
-    world = draw_world(rng, n_genes=n_genes, n_knockouts=N_KNOCKOUTS, told=told)
+    world = draw_world(rng, n_genes=n_genes, n_knockouts=N_KNOCKOUTS)
     names = list(world.knockouts)
     rows, pools = rng.integers(-1, N_KNOCKOUTS, 600), rng.integers(len(world.pool_shift), size=600)
     x = draw_cells(world, rows, pools, rng).expression()
@@ -100,20 +91,7 @@ def facts(seed: int, told: Told = AS_PUBLISHED, n_genes: int = N_GENES_IN_FULL /
     return pd.Series(figures, list(PUBLISHED))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--world", choices=WORLDS, default="as published", help="what is told")
-    parser.add_argument("--worlds", type=int, default=8, help="default: 8")
-    options = parser.parse_args(arguments)
-    simulated = pd.DataFrame(
-        [facts(seed, WORLDS[options.world]) for seed in range(options.worlds)]
-    ).mean()
+if __name__ == "__main__":
+    simulated = pd.DataFrame([facts(seed) for seed in range(N_WORLDS)]).mean()
     table = pd.DataFrame({"published": PUBLISHED, "simulated": simulated})
     print(table.to_string(float_format="{:,.3f}".format))
-
-
-if __name__ == "__main__":
-    main()

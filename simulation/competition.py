@@ -2,23 +2,29 @@
 
     python -m simulation.competition OUT                                 # a tenth of the cells
     python -m simulation.competition OUT --cells 88202 --targets 2863    # full size
-    python -m simulation.competition OUT --cells 44846 --genes 11046 --order perturbation    # small
+    python -m simulation.competition OUT --cells 44846 --genes 11046    # small
 
 X is written a block of cells at a time, so memory does not grow with the number of cells. The same
 arguments give the same values. How like the competition they are: simulation/calibration.py.
 """
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 
-from perturbation.competition import PROPORTIONS_FILE, TRAINING_FILE
+from perturbation.competition import (
+    CONTROL_LABEL,
+    LOCAL_PROPORTIONS_FILE,
+    LOCAL_TRUTH_FILE,
+    PROPORTIONS_FILE,
+    TRAINING_FILE,
+)
 from perturbation.errors import InputError
-from simulation.cells import write_cells, write_frame
-from simulation.files import labels_of, obs_of, write_lists, write_local_truth, write_proportions
+from simulation.cells import create_csr, write_cells
+from simulation.files import obs_of, write_frame, write_lists, write_proportions
 from simulation.world import World, draw_world
 
 # Published figures at full size, as shares.
@@ -27,20 +33,6 @@ TRUTH_SHARE = 4_437 / 88_202
 STORED_SHARE = 702_842_190 / (88_202 * 21_592)
 
 CELLS_A_PERTURBATION_SD = 0.4
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """What `simulate` made."""
-
-    world: World
-    """The truth; `draw_cells` gives cells of any of its knock-outs."""
-    training: np.ndarray
-    """(n_perturbations,) names of the knock-outs with training cells."""
-    held_out: np.ndarray
-    """(n_held_out,) names of those of the local ground truth."""
-    targets: np.ndarray
-    """(n_targets,) names of fresh knock-outs, whose cells are in no file."""
 
 
 def simulate(
@@ -52,12 +44,10 @@ def simulate(
     n_targets: int = 20,
     n_held_out: int = 5,
     n_pools: int = 8,
-    order: str = "pool",
     counts_layer: bool = False,
     gene_sets: str | Path | None = None,
-    n_threads: int = 2,
     seed: int = 0,
-) -> Simulation:
+) -> World:
     """Write a competition's data directory.
 
     Parameters
@@ -76,17 +66,16 @@ def simulate(
         Knock-outs of the local ground truth, at least one; 5 percent as many cells, as published.
     n_pools
         Pools of cells, ``SampleID``.
-    order
-        "pool": cells of a pool tend to stand together. "perturbation": sorted by gene, as in the
-        small size.
     counts_layer
         Store the raw counts too, which doubles the file.
     gene_sets
         Where to write what is known about the genes: TSV, columns gene and set.
-    n_threads
-        Blocks drawn at a time, each of some ``256 * n_genes * 40`` bytes.
     seed
         Any whole number.
+
+    Returns
+    -------
+    World, the truth; its knock-outs are those of training, held out, and fresh, in this order.
 
     Raises
     ------
@@ -104,24 +93,35 @@ def simulate(
     rng = np.random.default_rng([seed, 0])
     sizes = (n_perturbations, n_held_out, n_targets)
     world = draw_world(rng, n_genes=n_genes, n_knockouts=sum(sizes), n_pools=n_pools)
-    parts = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
-    training, held_out, targets = (world.knockouts[part] for part in parts)
+    training, held_out, _ = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
 
     n_control = int(np.clip(round(CONTROL_SHARE * n_cells), 4, n_cells - 4 * n_perturbations))
-    rows = np.append(_spread(rng, parts[0], n_cells - n_control), np.full(n_control, -1))
-    rows, pools = _in_file_order(rng, rows, n_pools, world, order)
+    rows = np.append(_spread(rng, training, n_cells - n_control), np.full(n_control, -1))
+    rows, pools, labels = _in_file_order(rng, rows, world)
     with h5py.File(path / TRAINING_FILE, "w") as file:
-        cells = write_cells(file, world, rows, pools, counts_layer, n_threads, [seed, 1])
-        write_frame(file, obs_of(rng, world, rows, pools, cells), world.genes, {})
-    write_proportions(path / PROPORTIONS_FILE, world, rows, cells.flags)
+        matrices = {"X": create_csr(file, "X", (n_cells, n_genes))}
+        if counts_layer:
+            layers = file.create_group("layers")
+            layers.attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
+            matrices["counts"] = create_csr(layers, "counts", (n_cells, n_genes))
+        facts, (control, perturbed) = write_cells(matrices, world, rows, pools, [seed, 1])
+        write_frame(file, obs_of(rng, labels, pools, facts), world.genes, {})
+    write_proportions(path / PROPORTIONS_FILE, labels, facts)
 
-    truth_rows = _spread(rng, parts[1], max(4 * n_held_out, round(TRUTH_SHARE * n_cells)))
-    truth_rows, truth_pools = _in_file_order(rng, truth_rows, n_pools, world, order)
-    write_local_truth(path, world, truth_rows, truth_pools, cells, [seed, 2])
-    write_lists(path, rng, world, np.append(held_out, targets))
+    n_truth = max(4 * n_held_out, round(TRUTH_SHARE * n_cells))
+    rows = _spread(rng, held_out, n_truth)
+    rows, pools, labels = _in_file_order(rng, rows, world)
+    with h5py.File(path / LOCAL_TRUTH_FILE, "w") as file:
+        x = file.create_dataset("X", (n_truth, n_genes), np.float64)
+        x.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        facts, _ = write_cells({"X": x}, world, rows, pools, [seed, 2])
+        centroids = {"control_centroid_train": control, "perturbed_centroid_train": perturbed}
+        write_frame(file, pd.DataFrame({"gene": labels}), world.genes, centroids)
+    write_proportions(path / LOCAL_PROPORTIONS_FILE, labels, facts)
+    write_lists(path, rng, world, world.knockouts[n_perturbations:])
     if gene_sets:
         world.gene_sets.to_csv(gene_sets, sep="\t", index=False)
-    return Simulation(world, training, held_out, targets)
+    return world
 
 
 def _spread(rng: np.random.Generator, rows: np.ndarray, n_cells: int) -> np.ndarray:
@@ -131,15 +131,13 @@ def _spread(rng: np.random.Generator, rows: np.ndarray, n_cells: int) -> np.ndar
 
 
 def _in_file_order(
-    rng: np.random.Generator, rows: np.ndarray, n_pools: int, world: World, order: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and pools of the cells; those of one pool tend to stand together."""
+    rng: np.random.Generator, rows: np.ndarray, world: World
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, pools and labels of the cells; those of one pool tend to stand together."""
+    pools = rng.integers(len(world.pool_shift), size=len(rows))
+    pools = pools[np.argsort(pools + rng.normal(0, 0.3, len(rows)))]
     rows = rng.permutation(rows)
-    pools = rng.integers(n_pools, size=len(rows))
-    place = np.argsort(pools + rng.normal(0, 0.3, len(rows)))
-    if order == "perturbation":
-        place = place[np.argsort(labels_of(world, rows[place]), kind="stable")]
-    return rows[place], pools[place]
+    return rows, pools, np.append(world.knockouts, CONTROL_LABEL).astype(object)[rows]
 
 
 def main() -> None:
@@ -150,7 +148,6 @@ def main() -> None:
     parser.add_argument("--genes", dest="n_genes", type=int, default=21_592)
     parser.add_argument("--perturbations", dest="n_perturbations", type=int, default=122)
     parser.add_argument("--targets", dest="n_targets", type=int, default=286)
-    parser.add_argument("--order", choices=("pool", "perturbation"), default="pool")
     parser.add_argument("--counts-layer", action="store_true")
     parser.add_argument("--gene-sets", type=Path, help="write what is known about the genes (TSV)")
     parser.add_argument("--seed", type=int, default=0)

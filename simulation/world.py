@@ -190,16 +190,14 @@ def draw_centroids(
     pools = drawn.integers(len(world.pool_shift), size=CELLS_OF_LEVEL)
     levels = draw_cells(world, np.full(CELLS_OF_LEVEL, -1), pools, drawn).expression()
     rows = np.append(world.index_of(perturbations), -1)
-    cells_of = np.append(np.full(len(perturbations), n_cells), 10 * n_cells)
-    of_cells = rng.multinomial(cells_of, world.proportions[rows, :3]) / cells_of[:, None]
-    adipo = np.rint(of_cells[:, 1] * cells_of).astype(int)
-    lipo = rng.binomial(adipo, world.proportions[rows, 3] / world.proportions[rows, 1]) / cells_of
-    shares = np.column_stack([of_cells, lipo])
+    cells_of = [*[n_cells] * len(perturbations), 10 * n_cells]
+    each = zip(rows, cells_of, strict=True)
+    flags = [_draw_flags(world.proportions[[row] * n_of_row], rng) for row, n_of_row in each]
+    shares = np.array([of_row.mean(axis=0) for of_row in flags])
     programs = np.vstack([shares, np.eye(3, 4), [0, 1, 0, 1]]) - world.proportions[-1]
     modules = np.pad(world.module_scores[rows], ((0, 4), (0, 0)))
-    change = np.hstack([programs, modules]) @ np.delete(
-        world.loadings, range(4, 4 + N_BACKGROUND), axis=0
-    )
+    loadings = np.delete(world.loadings, range(4, 4 + N_BACKGROUND), axis=0)
+    change = np.hstack([programs, modules]) @ loadings
     own = np.flatnonzero(world.own_gene[rows] >= 0)
     change[own, world.own_gene[rows[own]]] += world.own_effect[rows[own]]
     means = np.log2(1 + (2 ** levels.mean(axis=0) - 1) * np.exp(change))

@@ -49,10 +49,7 @@ def assign_programs(x: np.ndarray, is_control: np.ndarray) -> pd.DataFrame:
 
 def write_competition(
     out: Path,
-    counts: np.ndarray,
-    x: np.ndarray,
-    obs: pd.DataFrame,
-    genes: pd.Index,
+    cells: ad.AnnData,
     held_out: Sequence[str],
     targets: Sequence[str],
     rng: np.random.Generator,
@@ -63,12 +60,9 @@ def write_competition(
     ----------
     out
         Directory; made if it is missing.
-    counts, x
-        (n_cells, n_genes) raw counts, and the log2(1 + counts per 100,000) made of them.
-    obs
-        Columns gene (the knock-out, "NC" for controls), the four flags, and any others.
-    genes
-        (n_genes,) names.
+    cells
+        Raw counts, dense; obs["gene"] is the knock-out, "NC" for controls. Other columns of obs
+        are kept.
     held_out
         Knock-outs of the local ground truth.
     targets
@@ -77,44 +71,31 @@ def write_competition(
         Shuffles genes_to_predict.txt, which leaves out a tenth of the genes.
     """
     out.mkdir(parents=True, exist_ok=True)
-    is_truth = obs["gene"].isin(held_out).to_numpy()
-    var = pd.DataFrame(index=genes)
-    trained_on = obs[~is_truth].reset_index(drop=True)
-    _write_training(out, counts[~is_truth], x[~is_truth], trained_on, var)
-    _write_truth(out, x, obs, is_truth, var)
-    asked = rng.permutation(genes)[: int(SHARE_OF_GENES_ASKED * len(genes))]
+    x, is_control = log_per_100k(cells.X), (cells.obs["gene"] == CONTROL_LABEL).to_numpy()
+    obs = cells.obs.reset_index(drop=True).join(assign_programs(x, is_control))
+    is_truth, var = obs["gene"].isin(held_out).to_numpy(), cells.var
+    layers = {"counts": sparse.csr_matrix(cells.X[~is_truth])}
+    centroids = {
+        "control_centroid_train": x[is_control].mean(axis=0),
+        "perturbed_centroid_train": x[~is_truth & ~is_control].mean(axis=0),
+    }
+    training, truth = _numbered(obs[~is_truth], "cell"), _numbered(obs[is_truth], "truth")
+    for name, adata in (
+        (TRAINING_FILE, ad.AnnData(sparse.csr_matrix(x[~is_truth]), training, var, layers=layers)),
+        (LOCAL_TRUTH_FILE, ad.AnnData(x[is_truth], truth[["gene"]], var, uns=centroids)),
+    ):
+        adata.write_h5ad(out / name, compression="gzip", compression_opts=9)
+    for name, rows in ((PROPORTIONS_FILE, training), (LOCAL_PROPORTIONS_FILE, truth)):
+        table = rows.groupby("gene", observed=True)[list(PROGRAM_FLAGS)].mean()
+        table = table.assign(lipo_adipo=table["lipo"] / table["adipo"])
+        table.reset_index().to_csv(out / name, index=False)
+    asked = rng.permutation(cells.var_names)[: int(SHARE_OF_GENES_ASKED * cells.n_vars)]
     for name, lines in ((GENES_FILE, asked), (PERTURBATIONS_FILE, targets)):
         (out / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (out / "signature_genes.csv").write_text("gene,program\n", encoding="utf-8")
 
 
-def _write_training(
-    out: Path, counts: np.ndarray, x: np.ndarray, obs: pd.DataFrame, var: pd.DataFrame
-) -> None:
-    _proportions(obs).to_csv(out / PROPORTIONS_FILE, index=False)
-    obs = obs.assign(gene=pd.Categorical(obs["gene"])).rename(index=lambda row: f"cell{row}")
-    layers = {"counts": sparse.csr_matrix(counts)}
-    ad.AnnData(sparse.csr_matrix(x), obs=obs, var=var, layers=layers).write_h5ad(
-        out / TRAINING_FILE, compression="gzip", compression_opts=9
-    )
-
-
-def _write_truth(
-    out: Path, x: np.ndarray, obs: pd.DataFrame, is_truth: np.ndarray, var: pd.DataFrame
-) -> None:
-    _proportions(obs[is_truth]).to_csv(out / LOCAL_PROPORTIONS_FILE, index=False)
-    is_control = (obs["gene"] == CONTROL_LABEL).to_numpy()
-    truth = pd.DataFrame({"gene": pd.Categorical(obs["gene"][is_truth])})
-    truth.index = [f"truth{row}" for row in range(len(truth))]
-    centroids = {
-        "control_centroid_train": x[is_control].mean(axis=0),
-        "perturbed_centroid_train": x[~is_truth & ~is_control].mean(axis=0),
-    }
-    ad.AnnData(x[is_truth], obs=truth, var=var, uns=centroids).write_h5ad(
-        out / LOCAL_TRUTH_FILE, compression="gzip", compression_opts=9
-    )
-
-
-def _proportions(obs: pd.DataFrame) -> pd.DataFrame:
-    table = obs.groupby("gene")[list(PROGRAM_FLAGS)].mean()
-    return table.assign(lipo_adipo=table["lipo"] / table["adipo"]).reset_index()
+def _numbered(obs: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Name the cells by their number."""
+    names = [f"{what}{number}" for number in range(len(obs))]
+    return obs.assign(gene=pd.Categorical(obs["gene"])).set_axis(names)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from perturbation.competition import CONTROL_LABEL
-from tools.competition_layout import assign_programs, log_per_100k, write_competition
+from tools.competition_layout import write_competition
 
 CELLS_PER_KNOCKOUT = 350
 CONTROL_CELLS = 800
@@ -26,13 +26,10 @@ N_HELD_OUT = 5
 def main(renge: Path, out: Path, rng: np.random.Generator) -> None:
     """Write the demo."""
     cells = _sample(read_renge(renge), rng)
-    x = log_per_100k(cells.X)
-    obs = cells.obs.reset_index(drop=True)
-    obs = obs.join(assign_programs(x, (obs["gene"] == CONTROL_LABEL).to_numpy()))
-    knockouts = sorted(set(obs["gene"]) - {CONTROL_LABEL})
+    knockouts = sorted(set(cells.obs["gene"]) - {CONTROL_LABEL})
     held_out = rng.choice(knockouts, N_HELD_OUT, replace=False).tolist()
     targets = sorted(set(cells.var_names) - set(knockouts))
-    write_competition(out, cells.X, x, obs, cells.var_names, held_out, targets, rng)
+    write_competition(out, cells, held_out, targets, rng)
 
 
 def read_renge(folder: Path) -> ad.AnnData:

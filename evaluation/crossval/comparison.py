@@ -140,18 +140,22 @@ def compare(scores: pd.DataFrame, n_baselines: int = 0) -> list[Comparison]:
 def describe(comparisons: list[Comparison]) -> str:
     """Return one table a metric, then a sentence for every difference."""
     parts = []
-    for metric, better in METRICS.items():
-        rows = [_row(c) for c in comparisons if c.metric == metric]
-        header = [
-            f"{TITLES[metric]} ({better} is better)",
-            "mean ± s.e.",
-            "95% interval",
-            f"minus {comparisons[0].reference}",
-            "95% interval",
-            "",
-        ]
-        parts += [aligned(header, rows), ""]
+    for metric in METRICS:
+        parts += [aligned(*table_of(comparisons, metric)), ""]
     return "\n".join([*parts, *[c.sentence for c in comparisons if c.difference]])
+
+
+def table_of(comparisons: list[Comparison], metric: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of a metric, as text."""
+    header = [
+        f"{TITLES[metric]} ({METRICS[metric]} is better)",
+        "mean ± s.e.",
+        "95% interval",
+        f"minus {comparisons[0].reference}",
+        "95% interval",
+        "",
+    ]
+    return header, [_row(c) for c in comparisons if c.metric == metric]
 
 
 def _row(comparison: Comparison) -> list[str]:

@@ -19,7 +19,6 @@ from evaluation.scoring.panels import describe_panels
 from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
-from perturbation.errors import InputError
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
 
@@ -49,13 +48,7 @@ def read_material(
 ) -> Material:
     """Read the training cells once; InputError if genes to predict are not among theirs."""
     dataset = open_dataset(data)
-    wanted = read_names(data / GENES_FILE)
-    scored = pd.Index(dataset.genes).get_indexer(wanted)
-    if (scored < 0).any():
-        raise InputError(
-            f"{int((scored < 0).sum()):,} of {len(wanted):,} names in {data / GENES_FILE} are not "
-            "in the training data. Both must come from one download."
-        )
+    scored = dataset.columns_of(read_names(data / GENES_FILE), data / GENES_FILE)
     return Material(*read_once(dataset, scored), gene_features, settings)
 
 

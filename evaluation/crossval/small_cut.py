@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 
 import main
-from evaluation.local.stages import infer_values, run_stage
+from evaluation.local.answers import written_answer
+from evaluation.local.stages import run_infer, run_train
 from perturbation.competition import (
     CONTROL_LABEL,
     GENES_FILE,
     PERTURBATIONS_FILE,
-    PREDICTED_PROPORTIONS_FILE,
-    PREDICTION_FILE,
     PROGRAM_FLAGS,
     PROPORTIONS_FILE,
     TRAINING_FILE,
@@ -57,24 +56,24 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
             place.mkdir()
         shutil.copytree(resources, model, ignore=shutil.ignore_patterns(MODEL_FILE))
         targets, genes = _write_cut(summary, data)
-        of_train = {"data_directory_path": str(data), "model_directory_path": str(model)}
-        of_infer = infer_values(data, model, prediction, targets, genes)
         try:
-            run_stage(SUBMISSION, "train", of_train)
-            run_stage(SUBMISSION, "infer", of_infer)
+            run_train(SUBMISSION, data, model)
+            run_infer(SUBMISSION, data, model, prediction, targets, genes)
         except InputError as error:
             raise InputError(
                 f"{error}\nThis was on a small cut of the data, {WHAT_TO_DO}"
             ) from error
-        shipped = ad.read_h5ad(prediction / PREDICTION_FILE)
-        shares = pd.read_csv(prediction / PREDICTED_PROPORTIONS_FILE, index_col="gene")
+        answer = written_answer(prediction, genes)
+        shipped = np.concatenate([answer.cells_of(target) for target in targets])
         features = load_gene_features(model / GENE_FEATURES_FILE)
         fitted = main.fit(summarise(open_dataset(data)), features)
         cells, proportions = main.predict(fitted, features, targets, genes)
         judged = np.concatenate([block.copy() for block in cells])
-    same_cells = shipped.shape == judged.shape and np.allclose(shipped.X, judged, atol=SAME)
+    same_cells = shipped.shape == judged.shape and np.allclose(shipped, judged, atol=SAME)
     columns = list(PROGRAM_FLAGS)
-    same_shares = np.allclose(shares.loc[targets, columns], proportions[columns], atol=SAME)
+    same_shares = np.allclose(
+        answer.proportions.loc[targets, columns], proportions[columns], atol=SAME
+    )
     for same, what in ((same_cells, "other cells"), (same_shares, "other proportions")):
         if not same:
             raise InputError(f"infer() writes {what} than fit() and predict() give, {WHAT_TO_DO}")

@@ -78,26 +78,17 @@ def map_tasks(
         pool = joblib.Parallel(workers.jobs, return_as="generator_unordered")
         bar = stack.enter_context(progress(len(tasks), what, unit="task"))
         for result in pool(call(function, shared, task) for task in tasks):
-            if isinstance(result, _Failure):
-                raise InputError(result.text)
             bar.update(1)
             yield result
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """What an error said; as text it travels where the error itself may not."""
-
-    text: str
-
-
-def _tell_failure(
-    function: Callable[[Shared, Task], Result], shared: Shared, task: Task
-) -> Result | _Failure:
+def _tell_failure(function: Callable[[Shared, Task], Result], shared: Shared, task: Task) -> Result:
     try:
         return function(shared, task)
     except Exception as error:  # of a user's part, as a rule
-        return _Failure(describe_failure(error, f"{function.__name__}() failed", str(SUBMISSION)))
+        what = f"{function.__name__}() failed"
+        # the words alone: the error itself may not travel between processes
+        raise InputError(describe_failure(error, what, str(SUBMISSION))) from None
 
 
 @contextmanager

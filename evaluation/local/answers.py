@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +30,10 @@ class Answer:
     proportions: pd.DataFrame
 
 
-def written_answer(directory: Path, truth: LocalTruth) -> Answer:
-    """Return what stands in a prediction directory."""
+def written_answer(directory: Path, genes: Sequence[str]) -> Answer:
+    """Return what stands in a prediction directory, the columns those genes."""
     file = open_cells(directory / PREDICTION_FILE, any_values=True)
-    columns = file.columns_of(truth.genes, Path(GENES_FILE))
+    columns = file.columns_of(genes, Path(GENES_FILE))
     return Answer(
         lambda perturbation: file.cells_of(perturbation, columns),
         read_written_proportions(directory / PREDICTED_PROPORTIONS_FILE),

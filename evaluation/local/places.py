@@ -11,11 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from perturbation.competition import (
-    CONTROL_LABEL,
-    PREDICTION_FILE,
-    TRAINING_FILE,
-)
+from perturbation.competition import CONTROL_LABEL, PREDICTION_FILE, TRAINING_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.errors import InputError
 from perturbation.files import carry_along, check_writable
@@ -24,7 +20,7 @@ from perturbation.output.model_file import MODEL_FILE, Model, load_model
 try:
     import fcntl
 except ImportError:  # Windows: two runs at a time on one clone get in each other's way there
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOCAL_RUN = Path("data", "local_run")
 """Where the demo is trained and predicted: neither committed nor pushed."""
@@ -91,17 +87,16 @@ def claimed(places: Places) -> Iterator[None]:
             if fcntl and directory.is_dir():
                 number = os.open(directory, os.O_RDONLY)
                 claims.callback(os.close, number)
-                _lock(number, directory)
+                with suppress(OSError):  # a disk without locks
+                    try:
+                        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        print(
+                            f"Another run is at work in {directory}; this one waits for it.",
+                            flush=True,
+                        )
+                        fcntl.flock(number, fcntl.LOCK_EX)
         yield
-
-
-def _lock(number: int, directory: Path) -> None:
-    with suppress(OSError):  # a disk without locks
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Another run is at work in {directory}; this one waits for it.", flush=True)
-            fcntl.flock(number, fcntl.LOCK_EX)
 
 
 def check_model(places: Places) -> None:
@@ -138,19 +133,13 @@ def put_resources(places: Places) -> None:
     What a directory of the user's already holds stays.
     """
     home = (places.submission / "resources").resolve()
-    if places.model == home:
-        return
     if places.model == (places.submission / LOCAL_RUN / "resources").resolve():
-        for file in _resources(places.model):
-            file.unlink()
-    for file in _resources(home):
-        carry_along(file, places.model)
-
-
-def _resources(directory: Path) -> list[Path]:
-    """Every file of a model directory but the model itself."""
-    files = directory.iterdir() if directory.is_dir() else ()
-    return [file for file in files if file.is_file() and file.name != MODEL_FILE]
+        for file in places.model.glob("*"):
+            if file.is_file() and file.name != MODEL_FILE:
+                file.unlink()
+    for file in home.glob("*") if places.model != home else ():
+        if file.name != MODEL_FILE:
+            carry_along(file, places.model)
 
 
 def prepare(places: Places, *, trains: bool) -> None:

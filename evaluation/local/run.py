@@ -12,7 +12,7 @@ import pandas as pd
 
 from evaluation.local.answers import Answer, constant_answer, score_answer, written_answer
 from evaluation.local.places import Places, check_model, put_resources
-from evaluation.local.stages import Cost, infer_values, run_stage
+from evaluation.local.stages import Cost, run_infer, run_train
 from evaluation.local.truth import LocalTruth
 from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
@@ -48,17 +48,12 @@ def run_stages(places: Places, truth: LocalTruth, *, skip_train: bool) -> dict[s
         check_model(places)
     put_resources(places)
     if not skip_train:
-        values = {
-            "data_directory_path": str(places.data),
-            "model_directory_path": str(places.model),
-        }
-        costs["train"] = run_stage(places.submission, "train", values)
+        costs["train"] = run_train(places.submission, places.data, places.model)
     places.prediction.mkdir(parents=True, exist_ok=True)
     for name in (PREDICTION_FILE, PREDICTED_PROPORTIONS_FILE):
         (places.prediction / name).unlink(missing_ok=True)
-    asked = truth.perturbations, truth.genes
-    values = infer_values(places.data, places.model, places.prediction, *asked)
-    costs["infer"] = run_stage(places.submission, "infer", values)
+    read = places.submission, places.data, places.model
+    costs["infer"] = run_infer(*read, places.prediction, truth.perturbations, truth.genes)
     return costs
 
 
@@ -104,7 +99,7 @@ def check_and_score(
         return run
     run.warnings.extend(unusable_values(places.prediction))
     answers = {
-        "your prediction": written_answer(places.prediction, truth),
+        "your prediction": written_answer(places.prediction, truth.genes),
         "control centroid": constant_answer(truth),
     }
     run.scores.update({name: scorer[0](truth, a, panels[0]) for name, a in answers.items()})
@@ -114,44 +109,36 @@ def check_and_score(
 
 def _odd_scores(scores: pd.DataFrame) -> list[str]:
     """Name the knock-outs that hide in a mean or spoil it."""
-    zero = listed(scores.index[~scores["has_direction"]])
-    spoilt = listed(scores.index[scores[list(METRICS)].isna().any(axis=1)])
-    return [
-        *[f"Pearson delta of {zero} is 0 by definition: {NO_CORRELATION}."] * bool(zero),
-        *[f"Scores of {spoilt} are NaN, so their means are: the prediction holds NaN."]
-        * bool(spoilt),
-    ]
+    told = []
+    if zero := listed(scores.index[~scores["has_direction"]]):
+        told.append(f"Pearson delta of {zero} is 0 by definition: {NO_CORRELATION}.")
+    if spoilt := listed(scores.index[scores[list(METRICS)].isna().any(axis=1)]):
+        told.append(f"Scores of {spoilt} are NaN, so their means are: the prediction holds NaN.")
+    return told
 
 
 def describe(run: LocalRun) -> str:
     """Return the run as text: costs, faults, scores."""
-    parts = [
-        *[
-            f"{name}: {cost.seconds:.1f} s, peak memory {cost.peak_memory_bytes / 1e9:.2f} GB"
-            for name, cost in run.stages.items()
-        ],
-        *[f"REJECTED: {fault}" for fault in run.faults],
-        *[f"Warning: {warning}" for warning in run.warnings],
+    lines = [
+        f"{name}: {cost.seconds:.1f} s, peak memory {cost.peak_memory_bytes / 1e9:.2f} GB"
+        for name, cost in run.stages.items()
     ]
+    lines += [f"REJECTED: {fault}" for fault in run.faults]
+    lines += [f"Warning: {warning}" for warning in run.warnings]
     if not run.faults:
-        parts.append("The platform would accept this submission.")
+        lines.append("The platform would accept this submission.")
     if run.scores:
-        parts += ["", _score_table(run)]
-    return "\n".join(parts)
-
-
-def _score_table(run: LocalRun) -> str:
-    n = len(next(iter(run.scores.values())))
-    rows = [[name, *_cells(scores)] for name, scores in run.scores.items()]
-    return "\n".join(
-        [
+        rows = [[name, *_cells(scores)] for name, scores in run.scores.items()]
+        n = len(run.scores["your prediction"])
+        lines += [
+            "",
             f"{n} held-out knock-outs; {run.panel}; {run.scorer}.",
             "Mean ± standard error. Pearson delta: higher is better; MMD and L1: lower.",
             aligned(["", "Pearson delta", "MMD", "L1"], rows),
             "control centroid: the organisers' constant, 100 equal rows, columns in right order.",
             f"{n} knock-outs say little: run with --cv 5 before you believe a difference.",
         ]
-    )
+    return "\n".join(lines)
 
 
 def _cells(scores: pd.DataFrame) -> list[str]:
@@ -162,7 +149,8 @@ def _cells(scores: pd.DataFrame) -> list[str]:
 def _mean_and_error(scores: pd.DataFrame) -> tuple[dict[str, float], dict[str, float]]:
     """Mean and standard error of each metric; NaN where one of its scores is."""
     values = scores[list(METRICS)]
-    return values.mean(skipna=False).to_dict(), values.sem(skipna=False).to_dict()
+    mean, error = values.mean(skipna=False), values.sem(skipna=False)
+    return {m: float(mean[m]) for m in METRICS}, {m: float(error[m]) for m in METRICS}
 
 
 def as_json(run: LocalRun) -> dict[str, object]:

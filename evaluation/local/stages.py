@@ -115,6 +115,25 @@ def count_oom_kills(cgroups: Path = CGROUPS, own: Path = Path("/proc/self/cgroup
     return 0
 
 
+def run_train(submission: Path, data: Path, model: Path) -> Cost:
+    """Train from a data directory into a model directory; see `run_stage`."""
+    values = {"data_directory_path": str(data), "model_directory_path": str(model)}
+    return run_stage(submission, "train", values)
+
+
+def run_infer(
+    submission: Path,
+    data: Path,
+    model: Path,
+    prediction: Path,
+    perturbations: Sequence[str],
+    genes: Sequence[str],
+) -> Cost:
+    """Infer, into a prediction directory; see `run_stage`."""
+    values = infer_values(data, model, prediction, perturbations, genes)
+    return run_stage(submission, "infer", values)
+
+
 def infer_values(
     data: Path, model: Path, prediction: Path, perturbations: Sequence[str], genes: Sequence[str]
 ) -> dict[str, Any]:

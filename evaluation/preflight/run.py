@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evaluation.local.places import was_trained_on
-from evaluation.local.stages import Cost, infer_values, run_stage
+from evaluation.local.stages import Cost, run_infer
 from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding, has_fault
 from evaluation.preflight.imports import follow_imports
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, push_findings, pushed_files
@@ -22,10 +22,11 @@ from perturbation.competition import (
 )
 from perturbation.data.names import read_names
 from perturbation.errors import InputError
-from perturbation.output.model_file import MODEL_FILE, Model, load_model
+from perturbation.output.model_file import MODEL_FILE, load_model
 from perturbation.output.prediction_file import available_memory, is_built_in_memory
 
-ASKED_PERTURBATIONS, ASKED_GENES = 2_863, 10_238
+ASKED = 2_863, 10_238
+"""Perturbations and genes of the competition."""
 TRIAL_TARGETS = 130
 """More than the 128 that are predicted at a time."""
 GIGABYTE = 10**9
@@ -80,34 +81,25 @@ def method_findings(submission: Path) -> Iterator[Finding]:
 
 
 def model_findings(submission: Path) -> Iterator[Finding]:
-    """Whether there is a model, whole, and of the data at hand."""
-    path = submission / MODEL_DIRECTORY / MODEL_FILE
+    """Whether there is a model, whole, and of the data at hand, or at least not of the demo."""
+    path, data = submission / MODEL_DIRECTORY / MODEL_FILE, submission / "data"
     try:
         model = load_model(submission / MODEL_DIRECTORY)
+        trained_on = f"{path} was trained on {model.training.description}"
+        if (data / TRAINING_FILE).is_file() and was_trained_on(model, data):
+            model.columns_of(read_names(data / GENES_FILE))
+            yield Finding(FINE, f"{trained_on}: the data at hand.")
+        elif (data / TRAINING_FILE).is_file():
+            text = f"{trained_on}, other data than {data / TRAINING_FILE}. Train again."
+            yield Finding(FAULT, text)
+        elif was_trained_on(model, data / "demo"):
+            text = f"{trained_on}: the demo. Run `crunch download` and train again."
+            yield Finding(FAULT, text)
+        else:
+            text = f"{trained_on}. {data} holds no {TRAINING_FILE}, so whether it is of the "
+            yield Finding(WARNING, f"{text}competition's data is not known.")
     except InputError as error:
         yield Finding(FAULT, str(error))
-        return
-    trained_on = f"{path} was trained on {model.training.description}"
-    try:
-        yield _data_finding(model, trained_on, submission / "data")
-    except InputError as error:
-        yield Finding(FAULT, str(error))
-
-
-def _data_finding(model: Model, trained_on: str, data: Path) -> Finding:
-    """Whether the model is of the data at hand, or at least not of the demo."""
-    if not (data / TRAINING_FILE).is_file():
-        if was_trained_on(model, data / "demo"):
-            return Finding(FAULT, f"{trained_on}: the demo. Run `crunch download` and train again.")
-        return Finding(
-            WARNING,
-            f"{trained_on}. {data} holds no {TRAINING_FILE}, so whether it is of the "
-            "competition's data is not known.",
-        )
-    if not was_trained_on(model, data):
-        return Finding(FAULT, f"{trained_on}, other data than {data / TRAINING_FILE}. Train again.")
-    model.columns_of(read_names(data / GENES_FILE))
-    return Finding(FINE, f"{trained_on}: the data at hand.")
 
 
 # A trial of infer() and the room for the full run
@@ -116,20 +108,17 @@ def _data_finding(model: Model, trained_on: str, data: Path) -> Finding:
 def trial_findings(submission: Path) -> Iterator[Finding]:
     """Infer more than one block of targets, check them, and tell what the full run takes."""
     model = load_model(submission / MODEL_DIRECTORY)
-    try:
-        perturbations, genes = asked_lists(submission / "data")
-    except InputError as error:
-        yield Finding(FAULT, str(error))
-        return
-    genes = genes or model.training.genes.tolist()
-    names = dict.fromkeys([*perturbations, *genes])  # targets that nobody measured, if any
-    new = [name for name in names if name not in model.training.n_cells.index] or [*names]
-    new = new[:TRIAL_TARGETS]
+    data = submission / "data"
     with tempfile.TemporaryDirectory() as directory:
         prediction = Path(directory)
-        places = submission / "data", submission / MODEL_DIRECTORY, prediction
         try:
-            cost = run_stage(submission, "infer", infer_values(*places, new, genes))
+            perturbations, genes = asked_lists(data)
+            genes = genes or model.training.genes.tolist()
+            names = dict.fromkeys([*perturbations, *genes])  # nobody measured them, if possible
+            new = [name for name in names if name not in model.training.n_cells.index] or [*names]
+            new = new[:TRIAL_TARGETS]
+            places = submission, data, submission / MODEL_DIRECTORY, prediction
+            cost = run_infer(*places, new, genes)
         except InputError as error:
             yield Finding(FAULT, str(error))
             return
@@ -141,10 +130,8 @@ def trial_findings(submission: Path) -> Iterator[Finding]:
         return
     took = f"{cost.seconds:.1f} s, {cost.peak_memory_bytes / GIGABYTE:.2f} GB of memory"
     yield Finding(FINE, f"infer() of {len(new)} targets is valid; it took {took}.")
-    if perturbations:
-        yield from room_findings(submission, len(perturbations), len(genes), cost)
-    else:
-        yield from room_findings(submission, ASKED_PERTURBATIONS, ASKED_GENES, cost)
+    n_asked = (len(perturbations), len(genes)) if perturbations else ASKED
+    yield from room_findings(submission, *n_asked, cost)
 
 
 def asked_lists(data: Path) -> tuple[list[str], list[str]]:
@@ -160,24 +147,14 @@ def room_findings(
     """Disk and memory of the full run, against what there is here and what is told of the cloud."""
     n_bytes = 4 * CELLS_PER_PERTURBATION * n_perturbations * n_genes
     size = f"{n_perturbations:,} perturbations x {CELLS_PER_PERTURBATION} cells x {n_genes:,} genes"
-    free = shutil.disk_usage(submission).free
-    yield _room(
-        "disk",
-        f"the full run writes {n_bytes / GIGABYTE:.2f} GB ({size})",
-        n_bytes,
-        free,
-        CLOUD_DISK,
-    )
-    available = available_memory()
-    own = cost.peak_memory_bytes + (n_bytes if is_built_in_memory(n_bytes, available) else 0)
-    text = (
-        f"the full run takes about {own / GIGABYTE:.2f} GB, and the client then reads "
-        f"{n_bytes / GIGABYTE:.2f} GB back"
-    )
-    yield _room("memory", text, max(own, n_bytes), available, CLOUD_MEMORY)
-
-
-def _room(what: str, text: str, needed: int, here: int, there: int) -> Finding:
-    have = f"{here / GIGABYTE:.2f} GB are free here, {there / GIGABYTE:.0f} GB there, as told"
-    level = FAULT if needed > there else WARNING if needed > here else FINE
-    return Finding(level, f"{what}: {text}; {have}.")
+    written, free = f"{n_bytes / GIGABYTE:.2f} GB", available_memory()
+    own = cost.peak_memory_bytes + (n_bytes if is_built_in_memory(n_bytes, free) else 0)
+    takes = f"takes about {own / GIGABYTE:.2f} GB, and the client then reads {written} back"
+    disk = shutil.disk_usage(submission).free
+    for what, text, needed, here, there in (
+        ("disk", f"writes {written} ({size})", n_bytes, disk, CLOUD_DISK),
+        ("memory", takes, max(own, n_bytes), free, CLOUD_MEMORY),
+    ):
+        have = f"{here / GIGABYTE:.2f} GB are free here, {there / GIGABYTE:.0f} GB there, as told"
+        level = FAULT if needed > there else WARNING if needed > here else FINE
+        yield Finding(level, f"{what}: the full run {text}; {have}.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 import main
-from evaluation.crossval.comparison import TITLES, Comparison, by_perturbation
+from evaluation.crossval.comparison import TITLES, Comparison, by_perturbation, table_of
 from evaluation.crossval.run import Finished
 from evaluation.report import predictions
 from evaluation.report.page import bullets, facts, table, write_page
@@ -17,7 +17,7 @@ from evaluation.scoring.metrics import METRICS
 from perturbation.answers import fitted
 from perturbation.competition import PROGRAM_FLAGS
 
-BLACK_BOX = "Submissions that ran as black boxes say nothing of what they weigh; see --cv alone."
+BLACK_BOX = "Submissions run as black boxes say nothing of what they weigh; see --cv alone."
 
 
 def write_report(finished: Finished, directory: Path) -> Path:
@@ -82,21 +82,10 @@ def _weights(finished: Finished) -> str | list[str]:
 
 
 def _score_table(comparisons: list[Comparison], metric: str) -> str:
-    rows = {}
-    for c in (c for c in comparisons if c.metric == metric):
-        rows[c.contender] = {
-            "mean": f"{c.score.mean:.4f}",
-            "s.e.": f"{c.score.standard_error:.4f}",
-            "95% interval": f"{c.score.low:.4f} to {c.score.high:.4f}",
-        }
-        if c.difference:
-            rows[c.contender] |= {
-                "minus " + c.reference: f"{c.difference.mean:+.4f}",
-                "95% interval of that": f"{c.difference.low:+.4f} to {c.difference.high:+.4f}",
-                "verdict": c.verdict,
-            }
-    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("contender")
-    return table(frame, f"{TITLES[metric]}, {METRICS[metric]} is better")
+    (title, *header), rows = table_of(comparisons, metric)
+    header[-2:] = [f"{header[-2]} of that", "verdict"]
+    frame = pd.DataFrame([row[1:] for row in rows], [row[0] for row in rows], header)
+    return table(frame.rename_axis("contender"), title)
 
 
 def _knockout_table(means: Means, n_cells: pd.Series) -> str:

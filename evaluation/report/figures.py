@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import io
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from html import escape
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from perturbation.files import whole_file
@@ -27,8 +29,16 @@ NARROW = (4.2, 3.5)
 """Inches at 96 pixels: fits a screen of 500 pixels."""
 ROW = 0.17
 """Inches for a line of text."""
-NAME_PLACES = ((4, 3, "left"), (4, -9, "left"), (-4, 3, "right"), (-4, -9, "right"))
+NAME_PLACES = tuple(product((3, -9, 16, -22, 30, -36), ((4, "left"), (-4, "right"))))
+"""Where a name may stand, in points from its own; a thin line leads to it."""
 THEMES = ("light", "dark")
+LEADER = {"arrowstyle": "-", "lw": 0.4, "color": "C7"}
+SAVED: dict[str, dict[str, Any]] = {
+    "svg": {"metadata": {"Date": None}},
+    "png": {"metadata": {"Software": None}, "dpi": 110},
+}
+"""How, and without what would make two files of the same picture differ."""
+LONGEST_NAME = 24
 
 
 def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW) -> str:
@@ -47,10 +57,7 @@ def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW)
     """
     images = ""
     for theme in THEMES:
-        file = io.BytesIO()
-        _save(draw, file, size, theme, format="svg", metadata={"Date": None})
-        data = base64.b64encode(file.getvalue()).decode()
-        source = f"data:image/svg+xml;base64,{data}"
+        source = f"data:image/svg+xml;base64,{b64encode(_drawn(draw, size, theme, 'svg')).decode()}"
         images += f'<img class="{theme}" alt="{escape(alt)}" src="{source}">'
     return (
         f'<figure><div class="wide" tabindex="0">{images}</div>'
@@ -61,27 +68,27 @@ def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW)
 def save_png(draw: Draw, path: Path, size: tuple[float, float]) -> None:
     """Draw under the light theme into a PNG file."""
     with whole_file(path) as unfinished:
-        options = {"format": "png", "dpi": 110, "metadata": {"Software": None}}
-        _save(draw, unfinished, size, "light", **options)
+        unfinished.write_bytes(_drawn(draw, size, "light", "png"))
 
 
-def _save(
-    draw: Draw,
-    file: Path | io.BytesIO,
-    size: tuple[float, float],
-    theme: str,
-    **options: Any,  # noqa: ANN401, what savefig takes
-) -> None:
-    styles = [Path(__file__).with_name(f"{name}.mplstyle") for name in ("page", theme)]
-    with style.context(styles):
+def _drawn(draw: Draw, size: tuple[float, float], theme: str, form: str) -> bytes:
+    file = io.BytesIO()
+    with style.context([Path(__file__).with_name(f"{name}.mplstyle") for name in ("page", theme)]):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure)
-        figure.savefig(file, **options)
+        figure.savefig(file, format=form, **SAVED[form])
+    return file.getvalue()
+
+
+def short(name: str) -> str:
+    """Return the end of a long name, such as a module's or a path."""
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
 
 
 def legend_below(figure: Figure, ax: Axes, ncols: int = 2) -> None:
     """Explain the colours of one of the axes below the figure."""
     handles, labels = ax.get_legend_handles_labels()
+    labels = [short(label) for label in labels]
     figure.legend(handles, labels, loc="outside lower left", ncols=ncols, markerscale=2)
 
 
@@ -96,7 +103,7 @@ def plain_log(ax: Axes, axes: str = "xy") -> None:
 
 def heat(ax: Axes, table: pd.DataFrame, **options: Any) -> AxesImage:  # noqa: ANN401, imshow's
     """Draw a table as colours, its names at the sides."""
-    ax.set_xticks(range(table.shape[1]), table.columns, rotation=90)
+    ax.set_xticks(range(table.shape[1]), [short(str(name)) for name in table], rotation=90)
     ax.set_yticks(range(len(table)), table.index)
     ax.grid(visible=False)
     return ax.imshow(table, **options)
@@ -138,10 +145,12 @@ def name_points(figure: Figure, ax: Axes, x: pd.Series, y: pd.Series, named: Ite
     taken = [legend.get_window_extent()] if legend else []
     outline = [withStroke(linewidth=2, foreground=ax.get_facecolor())]
     for name in named:
-        for dx, dy, side in NAME_PLACES:
-            text = ax.annotate(name, (x[name], y[name]), (dx, dy), "data", "offset points")
+        for dy, (dx, side) in NAME_PLACES:
+            at, away = (x[name], y[name]), (dx, dy)
+            text = ax.annotate(name, at, away, "data", "offset points", arrowprops=LEADER)
             text.set(ha=side, fontsize=8.5, path_effects=outline, in_layout=False)
-            box = text.get_window_extent()
+            text.get_window_extent()  # subtle: puts it into its place; this box has the line in it
+            box = Text.get_window_extent(text)
             fits = all(ax.bbox.contains(*corner) for corner in box.corners())
             if fits and not box.count_overlaps(taken) and not box.count_contains(points):
                 taken.append(box)

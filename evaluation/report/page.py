@@ -50,18 +50,13 @@ def render(title: str, intro: str, sections: Mapping[str, str | list[str]]) -> s
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{style}</style>'
-        f"</head><body><h1>{escape(title)}</h1>{paragraph(intro)}<nav>{links}</nav>{body}"
+        f"</head><body><h1>{escape(title)}</h1><p>{escape(intro)}</p><nav>{links}</nav>{body}"
         f"<script>{script}</script></body></html>\n"
     )
 
 
 def _side_by_side(content: str | list[str]) -> str:
     return content if isinstance(content, str) else f'<div class="charts">{"".join(content)}</div>'
-
-
-def paragraph(text: str) -> str:
-    """Text as a paragraph."""
-    return f"<p>{escape(text)}</p>"
 
 
 def bullets(sentences: Collection[str]) -> str:

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evaluation.report.figures import ROW, legend_below, name_points, picture, plain_log
+from evaluation.report.figures import (
+    NARROW,
+    ROW,
+    legend_below,
+    name_points,
+    picture,
+    plain_log,
+    short,
+)
 from perturbation.competition import PROGRAMS
 
 N_NAMED = 10
@@ -32,9 +40,9 @@ def predicted_and_true(
         ax = figure.subplots()
         ends = [true.min(), true.max()]
         ax.plot(ends, ends, color="C7", lw=1, ls="--")
-        for number, name in reversed(list(enumerate(predicted))):
+        for number, name in enumerate(predicted):
             points = ax.scatter(true, predicted[name], 8 if number else 11, label=name, lw=0)
-            points.set(color=f"C{number % 7}", alpha=0.6 if number else 0.9, rasterized=True)
+            points.set(color=f"C{number % 7}", alpha=0.7, zorder=3 - number / 9, rasterized=True)
         ax.set(xlabel=f"true {what}", ylabel="predicted")
         if log:
             plain_log(ax)
@@ -101,7 +109,7 @@ def cells(name: str, cells: pd.DataFrame, names: Sequence[str], score: float) ->
             for number, program in enumerate(PROGRAMS):
                 here = rows[rows["program"] == program]
                 ax.scatter(here["x"], here["y"], 6, color=f"C{number}", label=program, lw=0)
-            ax.set_title(of)
+            ax.set_title(short(of))
         legend_below(figure, panels[0, 0], 3)
 
     told = "; ".join(
@@ -112,7 +120,8 @@ def cells(name: str, cells: pd.DataFrame, names: Sequence[str], score: float) ->
         f"{name}, MMD {score:.4f}, on the first two components of the true cells. A cell has the "
         f"colour of the nearest program's mean control cell: {told}."
     )
-    return picture(draw, f"True and predicted cells of {name}", says, (5.0, 1.9 * n_rows + 0.4))
+    size = NARROW[0], 1.5 * n_rows + 0.5
+    return picture(draw, f"True and predicted cells of {name}", says, size)
 
 
 def bars(table: pd.DataFrame, what: str, says: str) -> str:
@@ -120,7 +129,7 @@ def bars(table: pd.DataFrame, what: str, says: str) -> str:
 
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
-        table.plot.barh(ax=ax, legend=False, color=[f"C{i}" for i in range(table.shape[1])])
+        table.rename(index=short).plot.barh(ax=ax, legend=False)
         ax.set(xlabel=what, ylabel="")
         ax.invert_yaxis()
         ax.grid(axis="y", visible=False)
@@ -128,7 +137,7 @@ def bars(table: pd.DataFrame, what: str, says: str) -> str:
             legend_below(figure, ax)
 
     height = ROW * (table.size + len(table)) + 0.9
-    return picture(draw, what, says, (4.6, height))
+    return picture(draw, what, says, (NARROW[0], height))
 
 
 def own_transcript(scores: pd.DataFrame) -> str:

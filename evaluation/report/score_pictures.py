@@ -10,7 +10,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from evaluation.crossval.comparison import TITLES, Comparison
-from evaluation.report.figures import ROW, Draw, heat, legend_below, name_points, picture, plain_log
+from evaluation.report.figures import (
+    NARROW,
+    ROW,
+    Draw,
+    heat,
+    legend_below,
+    name_points,
+    picture,
+    plain_log,
+    short,
+)
 from evaluation.report.words import rank_correlation
 from evaluation.scoring.metrics import METRICS
 
@@ -31,7 +41,8 @@ def draw_intervals(shown: Sequence[Comparison], of: Literal["score", "difference
             rows = [c for c in shown if c.metric == metric]
             sign, title = 1, f"{TITLES[metric]}, {METRICS[metric]} is better"
             if of == "difference":
-                sign, title = SIGNS[metric], f"{TITLES[metric]} gained over {rows[0].reference}"
+                sign, over = SIGNS[metric], short(rows[0].reference)
+                title = f"{TITLES[metric]} gained over {over}"
                 ax.axvline(0, color="C0", lw=1)
             for number, c in enumerate(rows):
                 found, colour = getattr(c, of), VERDICT_COLOURS.get(c.verdict, "C7")
@@ -39,7 +50,7 @@ def draw_intervals(shown: Sequence[Comparison], of: Literal["score", "difference
                 ax.plot(ends, [number, number], color=colour, lw=2, solid_capstyle="butt")
                 ax.plot(sign * found.mean, number, "o", color=colour, ms=5)
             ax.set_title(title)
-            ax.set_yticks(range(len(rows)), [c.contender for c in rows])
+            ax.set_yticks(range(len(rows)), [short(c.contender) for c in rows])
             ax.set_ylim(len(rows) - 0.5, -0.5)
             ax.grid(axis="y", visible=False)
             ax.locator_params(axis="x", nbins=5)
@@ -71,7 +82,7 @@ def forest(comparisons: Sequence[Comparison]) -> list[str]:
 
 def forest_size(n_rows: int) -> tuple[float, float]:
     """Inches for a block of rows for each metric."""
-    return 5.0, len(METRICS) * (ROW * 1.4 * n_rows + 0.75)
+    return NARROW[0], len(METRICS) * (ROW * 1.4 * n_rows + 0.75)
 
 
 def against(means: Means, facts: pd.Series, what: str, *, log: bool) -> str:

@@ -26,8 +26,3 @@ def rank_correlation(
         return 0.0, 1.0
     test = spearmanr(x.astype(float), y.astype(float), alternative=alternative)
     return float(test.statistic), float(test.pvalue)
-
-
-def goes_with(p: float) -> str:
-    """Return the verb for a p value."""
-    return "goes with" if p < SIGNIFICANT else "cannot be told to go with"

@@ -120,8 +120,7 @@ def _write_truth(directory: Path, truth: LocalTruth, name: str, panel: np.ndarra
     }
     directory.mkdir()
     cells.write_h5ad(directory / "tf150_gtruth.h5ad")
-    proportions = truth.proportions.loc[[name]].rename_axis("gene")
-    proportions.to_csv(directory / "program_proportion_gtruth.csv")
+    _write_shares(truth.proportions, name, directory / "program_proportion_gtruth.csv")
     (directory / PERTURBATIONS_FILE).write_text(f"{name}\n")
 
 
@@ -131,8 +130,11 @@ def _write_answer(
     directory.mkdir()
     cells = answer.cells_of(name)[:CELLS_PER_PERTURBATION, panel]
     _anndata(cells, name, truth, panel).write_h5ad(directory / PREDICTION_FILE)
-    proportions = answer.proportions.loc[[name]].rename_axis("gene")
-    proportions.to_csv(directory / PREDICTED_PROPORTIONS_FILE)
+    _write_shares(answer.proportions, name, directory / PREDICTED_PROPORTIONS_FILE)
+
+
+def _write_shares(table: pd.DataFrame, name: str, path: Path) -> None:
+    table.loc[[name]].rename_axis("gene").to_csv(path)
 
 
 def _anndata(cells: np.ndarray, name: str, truth: LocalTruth, panel: np.ndarray) -> ad.AnnData:

@@ -22,6 +22,7 @@ from perturbation.competition import (
     TRAINING_FILE,
 )
 from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.h5ad import open_cells
 from perturbation.data.summary import spread_evenly
 
 SIGNATURE_FILE = "signature_genes.csv"
@@ -96,16 +97,14 @@ def _write_local_truth(
     truth: Path, out: Path, held_out: Sequence[str], training: TrainingCentroids
 ) -> None:
     """The organisers' own held-out cells; the centroids that stand with them tell of the fold."""
-    with h5py.File(truth) as file:
-        labels = ad.io.read_elem(file["obs"])["gene"].astype(str).to_numpy()
-    copy_cells(truth, out, ~np.isin(labels, held_out))
+    cells = open_cells(truth)
+    copy_cells(truth, out, ~np.isin(cells.labels, held_out))
     centroids = {
         "control_centroid_train": training.control_centroid,
         "perturbed_centroid_train": training.perturbed_centroid,
     }
     with h5py.File(out, "r+") as file:
-        genes = ad.io.read_elem(file["var"]).index.astype(str)
         uns = file.require_group("uns")
         for name, centroid in centroids.items():
             uns.pop(name, None)
-            ad.io.write_elem(uns, name, pd.Series(centroid, training.genes)[genes].to_numpy())
+            ad.io.write_elem(uns, name, pd.Series(centroid, training.genes)[cells.genes].to_numpy())

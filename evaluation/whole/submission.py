@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from evaluation.local.stages import Cost, infer_values, run_stage
+from evaluation.local.answers import written_answer as prediction_in
+from evaluation.local.stages import Cost, run_infer, run_train
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
 from evaluation.scoring.checks import check_prediction
 from perturbation.answers import checked_cells, checked_proportions
-from perturbation.competition import (
-    CELLS_PER_PERTURBATION,
-    GENES_FILE,
-    PREDICTED_PROPORTIONS_FILE,
-    PREDICTION_FILE,
-)
-from perturbation.data.h5ad import open_cells
+from perturbation.competition import CELLS_PER_PERTURBATION, GENES_FILE
 from perturbation.data.names import read_names
-from perturbation.data.proportions import read_written_proportions
 from perturbation.errors import InputError, reason
 from perturbation.output.model_file import MODEL_FILE
 
@@ -116,20 +109,22 @@ def run_submission(
     prediction.mkdir(parents=True)
     _copy_files(submission.resources, kept)
 
-    def call(stage: str, values: dict[str, Any]) -> Cost:
+    def call(stage: Callable[[], Cost]) -> Cost:
         _copy_files(submission.code, copy)
         shutil.move(kept, resources)
         try:
-            cost = run_stage(copy, stage, values)
+            cost = stage()
         except InputError as error:
             raise InputError(f"{submission.name}: {error}") from error
         shutil.move(resources, kept)
         shutil.rmtree(copy)
         return cost
 
-    of_train = {"data_directory_path": str(data), "model_directory_path": str(resources)}
-    of_infer = infer_values(data, resources, prediction, perturbations, genes)
-    costs = call("train", of_train), call("infer", of_infer)
+    asked = prediction, perturbations, genes
+    costs = (
+        call(lambda: run_train(copy, data, resources)),
+        call(lambda: run_infer(copy, data, resources, *asked)),
+    )
     if faults := check_prediction(prediction, perturbations, genes):
         raise InputError(f"{submission.name}: the platform would reject this. " + " ".join(faults))
     return costs
@@ -154,13 +149,11 @@ def written_answer(
     proportions
         (len(perturbations), 4).
     """
-    prediction = work / "prediction"
-    file = open_cells(prediction / PREDICTION_FILE, any_values=True)
-    columns = file.columns_of(genes, Path(GENES_FILE))
-    cells = (file.cells_of(perturbation, columns) for perturbation in perturbations)
+    answer = prediction_in(work / "prediction", genes)
+    cells = map(answer.cells_of, perturbations)
     shape = (CELLS_PER_PERTURBATION, len(genes))
-    proportions = read_written_proportions(prediction / PREDICTED_PROPORTIONS_FILE)
+    shares = answer.proportions.loc[list(perturbations)]
     return (
         checked_cells(cells, len(perturbations), shape),
-        checked_proportions(proportions.loc[list(perturbations)], perturbations),
+        checked_proportions(shares, perturbations),
     )

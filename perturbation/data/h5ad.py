@@ -36,6 +36,8 @@ class CellsFile:
         (n_cells,) knocked-out gene of every cell, "NC" for controls.
     obs
         (n_cells, n) the columns that were asked for, as they are stored.
+    obs_columns
+        All that obs has.
     dtype
         Of the values stored.
     any_values
@@ -46,6 +48,7 @@ class CellsFile:
     genes: np.ndarray
     labels: np.ndarray
     obs: pd.DataFrame
+    obs_columns: list[str]
     dtype: np.dtype
     any_values: bool
 
@@ -117,7 +120,7 @@ def open_cells(path: Path, columns: Sequence[str] = (), *, any_values: bool = Fa
                 f"{path} has no {'genes' if len(obs) else 'cells'}. Write it again with anndata."
             )
         dtype = check_matrix(file, path, (len(obs), len(genes)))
-    return CellsFile(path, genes, _labels(obs["gene"], path), obs, dtype, any_values)
+    return CellsFile(path, genes, _labels(obs["gene"], path), obs, found, dtype, any_values)
 
 
 def read_uns(file: CellsFile, name: str) -> np.ndarray:

@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import screens
+from benchmarks import screens, worlds
 from evaluation.crossval.baselines import N_COMPONENTS, RIDGE, BilinearRegression
+from perturbation.competition import PROGRAM_FLAGS
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
+from simulation.factors import WORLDS
 from tests.conftest import training_of
 
 
@@ -119,3 +121,31 @@ def test_a_file_without_values_is_told(tmp_path):
     np.savez(tmp_path / "bare.npz", genes=np.array(["A"]))
     with pytest.raises(InputError, match=r"bare\.npz is no npz file with perturbations"):
         screens.read_screen(tmp_path / "bare.npz")
+
+
+def test_worlds_are_scored_by_competition_and_stand_in_the_table_of_screens(file, monkeypatch):
+    for name, value in {"N_TRAINING": 20, "N_FRESH": 4, "N_GENES": 80, "N_PANEL": 40}.items():
+        monkeypatch.setattr(worlds, name, value)
+    monkeypatch.setattr(worlds, "WORLDS", {"all told": WORLDS["all told"]})
+    directions, proportions = worlds.score_worlds(n_competitions=2)
+    assert (
+        list(directions["all told"].index)
+        == list(proportions["all told"].index)
+        == [0] * 4 + [1] * 4
+    )
+    text = screens.table(screens.score_files([file], 1) | directions, list(screens.CONTENDERS))
+    assert [row.split("  ")[0] for row in text.splitlines()[1:]] == [
+        "effects",
+        "all told",
+        "mean of all",
+    ]
+    assert "nan" not in text
+
+
+def test_median_proportions_sum_to_one(centroids):
+    shares = pd.DataFrame(np.eye(3, 4), ["A", "B", "C"], list(PROGRAM_FLAGS))
+    shares = pd.concat([shares, 2 * shares.loc[["A"]].set_axis(["NC"]), shares.set_axis([*"DEF"])])
+    shares.loc[["A", "B", "C"], "pre_adipo"] += 0.5
+    training = training_of(centroids, pd.Series(1, centroids.index), centroids.mean(), shares)
+    found = screens.median_proportions(training, None, None, ["X"])
+    np.testing.assert_allclose(found[["pre_adipo", "adipo", "other"]].sum(axis=1), 1)

@@ -76,7 +76,7 @@ def test_a_stray_file_is_a_fault(directory):
 
 def test_a_broken_h5ad_is_a_fault(directory):
     (directory / "prediction.h5ad").write_bytes(b"not hdf5")
-    assert "cannot be read as h5ad" in only_fault(directory)
+    assert "cannot be read (" in only_fault(directory)
 
 
 @pytest.mark.filterwarnings("ignore:Variable names are not unique")
@@ -100,14 +100,14 @@ def test_other_obs_columns_are_a_fault(directory):
     changed = prediction()
     changed.obs["batch"] = 1
     changed.write_h5ad(directory / "prediction.h5ad")
-    assert "columns gene, batch" in only_fault(directory)
+    assert "columns batch, gene" in only_fault(directory)
 
 
 def test_no_obs_column_is_a_fault(directory):
     changed = prediction()
     del changed.obs["gene"]
     changed.write_h5ad(directory / "prediction.h5ad")
-    assert "columns (none)" in only_fault(directory)
+    assert "has no column gene" in only_fault(directory)
 
 
 def test_no_values_are_a_fault(directory):

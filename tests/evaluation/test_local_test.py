@@ -86,7 +86,7 @@ def test_missing_data_is_one_sentence(tmp_path, capsys):
 def test_scores_are_those_of_the_naive_formula(prediction):
     truth = read_local_truth(DEMO)
     panel = np.arange(0, len(truth.genes), 2)
-    scores = score_answer(truth, written_answer(prediction, truth), [panel])
+    scores = score_answer(truth, written_answer(prediction, truth.genes), [panel])
     genes = [truth.genes[i] for i in panel]
     name = truth.perturbations[1]
     true = ad.read_h5ad(DEMO / "obesity_challenge_1_local_gtruth.h5ad")
@@ -139,7 +139,7 @@ def test_the_platform_scorer_agrees_with_ours(competitions, prediction):
     module, source = load_platform_scorer()
     assert str(competitions) in source
     panels = [np.arange(0, 50), np.arange(40, 90)]
-    for answer in (written_answer(prediction, truth), constant_answer(truth)):
+    for answer in (written_answer(prediction, truth.genes), constant_answer(truth)):
         theirs, ours = (
             score_by_platform(module, truth, answer, panels),
             score_answer(truth, answer, panels),

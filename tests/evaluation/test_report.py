@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
-from evaluation.report.figures import picture
+from evaluation.report.figures import draw_named, picture
 from evaluation.report.page import bullets, render, table
 from evaluation.report.score_pictures import every_knockout
 from evaluation.scoring.metrics import METRICS
@@ -36,6 +38,11 @@ LOADED = r'<(?:script|iframe|object)[^>]+src|src="(?!data:)|url\(|@import'
 LINKED = r"#s\d+$|data:,$|https://pubmed\.ncbi\.nlm\.nih\.gov/"
 
 MEASURE = f"<script>{Path(__file__).with_name('measure.js').read_text()}</script>"
+PRINTED = """<script>
+const narrow = [...document.images].filter((image) => image.offsetParent && image.width < 200);
+const told = narrow.map((image) => `${image.alt}: ${image.width} pixels on paper`);
+document.body.innerHTML = `<pre id="problems">${told.join("; ")}</pre>`;
+</script>"""
 COLLECT = r"""<pre id="problems"></pre><script>
 addEventListener("load", () => {
   const told = [...document.querySelectorAll("iframe")].map((frame) => {
@@ -56,6 +63,12 @@ def browse(page, tmp_path, *arguments):
     )
     assert "CONSOLE" not in done.stderr
     return done.stdout
+
+
+def as_printed(page):
+    """What holds on a screen alone is asked of another medium, as a PDF cannot be looked at."""
+    text = page.read_text().replace("@media screen", "@media speech")
+    return text.replace("@media print", "@media all")
 
 
 def each_page(all_pages):
@@ -92,6 +105,19 @@ def test_a_hundred_knock_outs_make_one_picture():
     assert every_knockout(means).count("<figure") == 1
 
 
+def test_points_get_their_names_and_no_name_covers_another():
+    rng, genes = np.random.default_rng(0), [f"GENE{i}" for i in range(500)]
+    x, y = (pd.Series(rng.normal(size=500), genes) for _ in range(2))
+    figure = Figure(layout="constrained")
+    draw_named(x, y, x.abs().nlargest(10).index, "x", "y")(figure)
+    names = figure.axes[0].texts
+    assert len(names) >= 8
+    for name in names:
+        name.get_window_extent()
+    boxes = [Text.get_window_extent(name) for name in names]
+    assert all(box.count_overlaps(boxes) == 1 for box in boxes)
+
+
 def test_the_same_picture_has_the_same_bytes():
     def draw(figure):
         figure.subplots().plot([1, 2])
@@ -101,14 +127,16 @@ def test_the_same_picture_has_the_same_bytes():
 
 @needs_chromium
 def test_a_browser_shows_sorts_and_searches_everything(all_pages, tmp_path):
-    """One start measures every page, 1,200 and 500 pixels wide, each in a frame of its own."""
+    """One start measures every page in frames: 1,200 and 500 pixels wide, and as on paper."""
     frames = ""
     for number, page in enumerate(each_page(all_pages)):
         measured = tmp_path / f"{number}-{page.parent.name}.html"
         measured.write_text(page.read_text().replace("</body>", MEASURE + "</body>"))
-        for width in (1200, 500):
+        printed = tmp_path / f"{number}-{page.parent.name}-printed.html"
+        printed.write_text(as_printed(page).replace("</body>", PRINTED + "</body>"))
+        for name, width in ((measured.name, 1200), (measured.name, 500), (printed.name, 700)):
             style = f"width: {width}px; height: 900px; border: 0"
-            frames += f'<iframe src="{measured.name}" style="{style}"></iframe>'
+            frames += f'<iframe src="{name}" style="{style}"></iframe>'
     together = tmp_path / "together.html"
     together.write_text(f"<!doctype html><body>{frames}{COLLECT}</body>")
     options = ("--window-size=1300,900", "--allow-file-access-from-files", "--dump-dom")
@@ -129,15 +157,10 @@ def test_light_and_dark_follow_the_reader(all_pages, tmp_path, scheme, is_light)
 
 @needs_chromium
 def test_a_dark_reader_prints_black_on_white(all_pages, tmp_path):
-    """What holds on a screen alone is asked of another medium, as a PDF cannot be looked at."""
     page = all_pages["demo"][0]["report"]
-    as_printed = tmp_path / "printed.html"
-    as_printed.write_text(
-        page.read_text()
-        .replace("@media screen", "@media speech")
-        .replace("@media print", "@media all")
-    )
+    printed = tmp_path / "printed.html"
+    printed.write_text(as_printed(page))
     picture = tmp_path / "page.png"
     options = ("--blink-settings=preferredColorScheme=0", "--window-size=1100,900")
-    browse(as_printed, tmp_path, *options, f"--screenshot={picture}")
+    browse(printed, tmp_path, *options, f"--screenshot={picture}")
     assert np.median(imread(picture)[..., :3]) > 0.99

@@ -15,6 +15,7 @@ from evaluation.crossval.contenders import BASELINES, SHIPPED
 from evaluation.crossval.fast import Settings, cross_validate
 from evaluation.crossval.run import gather
 from evaluation.crossval.workers import Workers
+from evaluation.report.crossval import write_report
 from evaluation.whole.cells_file import copy_cells, matrix_bytes
 from evaluation.whole.fold_directory import thinned, write_fold, write_thinned
 from evaluation.whole.run import contenders_of, run
@@ -223,13 +224,24 @@ def test_black_box_and_fast_way_agree_and_a_spoilt_infer_is_really_worse(
     last_push = tmp_path / "last_push"
     last_push.mkdir()
     (last_push / "main.py").write_text((ROOT / "main.py").read_text())
+    seen = []
+    monkeypatch.setattr(
+        local_test, "write_report", lambda *asked: seen.append(asked[0]) or write_report(*asked)
+    )
     out = tmp_path / "cv.json"
     options = ["--cv", "2", "--against", str(last_push), "--panel-genes", "60", "--json", str(out)]
+    options += ["--report", str(tmp_path / "report")]
     assert local_test.main(["--data", str(DEMO), *options]) == 0
     text = capsys.readouterr().out
     assert text.index("Needs up to") < text.index("Pearson delta")
     assert f"MMD: submission is really worse than {last_push}" in text
     rows = pd.DataFrame(json.loads(out.read_text())["rows"])
+    everyone = {"true", *rows["contender"]}
+    assert len(everyone) == 3 + len(BASELINES)
+    assert {*rows["perturbation"]} == {*seen[0].examples}
+    for example in seen[0].examples.values():
+        assert {*example.effects} == {*example.cells["of"]} == everyone
+    assert "black boxes say nothing" in (tmp_path / "report" / "index.html").read_text()
     settings = Settings((SHIPPED, *BASELINES), 2, panel_genes=60)
     fast = cross_validate(gather(DEMO, ROOT / "resources", settings), Workers()).scores
     for ours, theirs in ((str(last_push), SHIPPED.name), *[(b.name, b.name) for b in BASELINES]):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from evaluation.report.figures import ROW, Draw, draw_named, heat, name_points, picture
-from evaluation.report.words import goes_with, rank_correlation
+from evaluation.report.words import SIGNIFICANT, rank_correlation
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.names import listed
 from tools.explore.look import UNIT, Look
@@ -85,8 +85,9 @@ def strength_and_expression(look: Look) -> str:
         return ""
     excess = (table["strength"] ** 2 - table["chance"] ** 2).clip(lower=0) ** 0.5
     rho, p = rank_correlation(table["expression"].to_numpy(), excess.to_numpy())
+    verb = "goes with" if p < SIGNIFICANT else "cannot be told to go with"
     says = (
-        f"The effect {goes_with(p)} how much the target is expressed: rank correlation "
+        f"The effect {verb} how much the target is expressed: rank correlation "
         f"{rho:+.2f}, p {p:.2g}, over {len(table)} measured targets."
     )
     named = excess.nlargest(N_NAMED).index

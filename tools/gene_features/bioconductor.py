@@ -10,7 +10,6 @@ archives of the same name on bioconductor.org. Neither R nor an installation is 
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import sqlite3
 import sys
@@ -18,7 +17,7 @@ from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
 
-from evaluation.command import ending
+from evaluation.command import command_parser, ending
 from perturbation.errors import InputError
 
 SET_SIZES = {"GO": (5, 1500), "PubMed": (2, 100), "Pfam": (2, 1500)}
@@ -36,11 +35,7 @@ _GO_NAMES = "SELECT go_id, term FROM go_term"
 
 def main(arguments: list[str] | None = None) -> None:
     """Write GO.gmt.gz, PubMed.gmt.gz, Pfam.gmt.gz and aliases.tsv.gz."""
-    parser = argparse.ArgumentParser(
-        prog="tools.gene_features.bioconductor",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("packages", type=Path, help="directory with the two sqlite files in it")
     parser.add_argument("out", type=Path, help="directory to write to")
     options = parser.parse_args(arguments)

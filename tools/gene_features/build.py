@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.command import ending
+from evaluation.command import command_parser, ending
 from perturbation.data.names import listed
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
@@ -112,11 +112,7 @@ def _with_notes(tables: list[SourceTable], notes: list[list[str]]) -> list[Sourc
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tools.gene_features.build",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(__doc__)
     several = partial(parser.add_argument, nargs="+", action="extend", default=[], metavar="FILE")
     parser.add_argument("out", type=Path, metavar="OUT.npz")
     several("--gene-sets", help="GMT, or gene and set in two columns")

@@ -5,13 +5,12 @@ python -m tools.gene_features.coverage predict_perturbations.txt
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.command import ending
+from evaluation.command import command_parser, ending
 from perturbation.data.names import listed, read_names
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
@@ -20,11 +19,7 @@ _FEATURES = Path("resources") / GENE_FEATURES_FILE
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        prog="tools.gene_features.coverage",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("genes", type=Path, help="gene names, one a line")
     parser.add_argument("--features", type=Path, default=_FEATURES, help=f"default: {_FEATURES}")
     options = parser.parse_args(arguments)
