@@ -11,26 +11,33 @@ arguments give the same values. How like the competition they are: simulation/ca
 import argparse
 from pathlib import Path
 
+import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
 
 from perturbation.competition import (
     CONTROL_LABEL,
+    GENES_FILE,
     LOCAL_PROPORTIONS_FILE,
     LOCAL_TRUTH_FILE,
+    PERTURBATIONS_FILE,
+    PROGRAM_FLAGS,
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
 from perturbation.errors import InputError
 from simulation.cells import create_csr, write_cells
-from simulation.files import obs_of, write_frame, write_lists, write_proportions
 from simulation.world import World, draw_world
 
 # Published figures at full size, as shares.
 CONTROL_SHARE = 8_705 / 88_202
 TRUTH_SHARE = 4_437 / 88_202
 STORED_SHARE = 702_842_190 / (88_202 * 21_592)
+GENES_TO_PREDICT_SHARE = 10_238 / 21_592
+SIGNATURE_SHARE = 888 / 21_592
+
+GUIDES_PER_KNOCKOUT, CONTROL_GUIDES = 4, 113
 
 CELLS_A_PERTURBATION_SD = 0.4
 
@@ -43,7 +50,6 @@ def simulate(
     n_perturbations: int = 122,
     n_targets: int = 20,
     n_held_out: int = 5,
-    n_pools: int = 8,
     counts_layer: bool = False,
     gene_sets: str | Path | None = None,
     seed: int = 0,
@@ -64,8 +70,6 @@ def simulate(
         Fresh knock-outs; predict_perturbations.txt holds the held-out ones and these, shuffled.
     n_held_out
         Knock-outs of the local ground truth, at least one; 5 percent as many cells, as published.
-    n_pools
-        Pools of cells, ``SampleID``.
     counts_layer
         Store the raw counts too, which doubles the file.
     gene_sets
@@ -92,7 +96,7 @@ def simulate(
     path.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, 0])
     sizes = (n_perturbations, n_held_out, n_targets)
-    world = draw_world(rng, n_genes=n_genes, n_knockouts=sum(sizes), n_pools=n_pools)
+    world = draw_world(rng, n_genes=n_genes, n_knockouts=sum(sizes))
     training, held_out, _ = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
 
     n_control = int(np.clip(round(CONTROL_SHARE * n_cells), 4, n_cells - 4 * n_perturbations))
@@ -105,8 +109,8 @@ def simulate(
             layers.attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
             matrices["counts"] = create_csr(layers, "counts", (n_cells, n_genes))
         facts, (control, perturbed) = write_cells(matrices, world, rows, pools, [seed, 1])
-        write_frame(file, obs_of(rng, labels, pools, facts), world.genes, {})
-    write_proportions(path / PROPORTIONS_FILE, labels, facts)
+        _write_frame(file, _obs_of(rng, labels, pools, facts), world.genes, {})
+    _write_proportions(path / PROPORTIONS_FILE, labels, facts)
 
     n_truth = max(4 * n_held_out, round(TRUTH_SHARE * n_cells))
     rows = _spread(rng, held_out, n_truth)
@@ -116,9 +120,9 @@ def simulate(
         x.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
         facts, _ = write_cells({"X": x}, world, rows, pools, [seed, 2])
         centroids = {"control_centroid_train": control, "perturbed_centroid_train": perturbed}
-        write_frame(file, pd.DataFrame({"gene": labels}), world.genes, centroids)
-    write_proportions(path / LOCAL_PROPORTIONS_FILE, labels, facts)
-    write_lists(path, rng, world, world.knockouts[n_perturbations:])
+        _write_frame(file, pd.DataFrame({"gene": labels}), world.genes, centroids)
+    _write_proportions(path / LOCAL_PROPORTIONS_FILE, labels, facts)
+    _write_lists(path, rng, world, world.knockouts[n_perturbations:])
     if gene_sets:
         world.gene_sets.to_csv(gene_sets, sep="\t", index=False)
     return world
@@ -138,6 +142,62 @@ def _in_file_order(
     pools = pools[np.argsort(pools + rng.normal(0, 0.3, len(rows)))]
     rows = rng.permutation(rows)
     return rows, pools, np.append(world.knockouts, CONTROL_LABEL).astype(object)[rows]
+
+
+def _obs_of(
+    rng: np.random.Generator, gene: np.ndarray, pools: np.ndarray, facts: pd.DataFrame
+) -> pd.DataFrame:
+    """Columns of the organisers' obs, in their order, of what `write_cells` returns."""
+    n = len(gene)
+    guides = rng.integers(np.where(gene == CONTROL_LABEL, CONTROL_GUIDES, GUIDES_PER_KNOCKOUT))
+    guide_counts = 1 + rng.poisson(20, n)
+    columns = {
+        "nCount_RNA": facts["depth"],
+        "nFeature_RNA": facts["n_genes"].astype(np.int32),
+        "nCount_guide": guide_counts.astype(np.float64),
+        "nFeature_guide": np.ones(n, np.int32),
+        "percent.mt": rng.gamma(4, 0.6, n),
+        "SampleID": [f"pool{i + 1}" for i in pools],
+        "Day": "D14",
+        "num_features": 1,
+        "feature_call": [f"{name}-{i + 1}" for name, i in zip(gene, guides, strict=True)],
+        "num_umis": guide_counts,
+        "gene": gene,
+    }
+    return pd.DataFrame(columns).join(facts[list(PROGRAM_FLAGS)])
+
+
+def _write_frame(
+    file: h5py.File, obs: pd.DataFrame, genes: np.ndarray, uns: dict[str, np.ndarray]
+) -> None:
+    """Write all that an h5ad file holds beside X and layers; strings of `obs` as categories."""
+    strings = [name for name in obs if not pd.api.types.is_numeric_dtype(obs[name])]
+    obs = obs.astype(dict.fromkeys(strings, "category")).rename(index="CELL{:07d}".format)
+    file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+    for name, part in {"obs": obs, "var": pd.DataFrame(index=genes), "uns": uns}.items():
+        ad.io.write_elem(file, name, part)
+    for name in sorted({"layers", "obsm", "obsp", "varm", "varp"} - file.keys()):
+        ad.io.write_elem(file, name, {})
+
+
+def _write_proportions(path: Path, gene: np.ndarray, facts: pd.DataFrame) -> None:
+    """Write the observed share of cells in each program, by perturbation."""
+    table = facts[list(PROGRAM_FLAGS)].groupby(gene).mean().rename_axis("gene")
+    table.assign(lipo_adipo=(table["lipo"] / table["adipo"]).fillna(0)).to_csv(path)
+
+
+def _write_lists(path: Path, rng: np.random.Generator, world: World, targets: np.ndarray) -> None:
+    """Write the three lists: perturbations, genes to predict (the most expressed), signatures."""
+    n_genes = len(world.genes)
+    chosen = np.argsort(-world.log_fraction)[: round(GENES_TO_PREDICT_SHARE * n_genes)]
+    of_each = max(1, round(SIGNATURE_SHARE * n_genes / len(PROGRAM_FLAGS)))
+    strongest = np.argsort(-world.loadings[: len(PROGRAM_FLAGS)], axis=1)[:, :of_each]
+    programs = np.repeat(PROGRAM_FLAGS, of_each)
+    signatures = pd.DataFrame({"gene": world.genes[strongest].ravel(), "program": programs})
+    signatures.to_csv(path / "signature_genes.csv", index=False)
+    genes = world.genes[rng.permutation(chosen)]
+    for name, lines in {GENES_FILE: genes, PERTURBATIONS_FILE: rng.permutation(targets)}.items():
+        (path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -28,11 +28,11 @@ CELLS_OF_LEVEL = 500
 LARGEST_FRACTION = 0.03
 """No gene is expected to take more of a cell's counts; X then stays below log2(1 + 100,000)."""
 
-# Calibrated to the published figures that `python -m simulation.competition` prints beside its own.
+# Calibrated to the published figures that `python -m simulation.calibration` prints beside its own.
 MEDIAN_DEPTH = 78_000.0
 LOG_DEPTH_SD = 0.35
 OVERDISPERSION = 0.15
-POOL_SD = 0.5
+N_POOLS, POOL_SD = 8, 0.5
 OWN_TRANSCRIPT_LEFT = 0.4
 """Median share of the target's own messenger that a knock-out leaves."""
 
@@ -89,7 +89,6 @@ def draw_world(
     *,
     n_genes: int,
     n_knockouts: int,
-    n_pools: int = 8,
     told: Told = AS_PUBLISHED,
 ) -> World:
     """Draw the truth of one competition.
@@ -102,8 +101,6 @@ def draw_world(
         Measured genes.
     n_knockouts
         Training, held-out and target knock-outs together; all come from one distribution.
-    n_pools
-        Pools of cells.
     told
         How much of what a knock-out does can be known; see `simulation.factors.WORLDS`.
     """
@@ -130,7 +127,7 @@ def draw_world(
         proportions=_proportions(logits),
         own_gene=np.append(own_gene, -1),
         own_effect=np.append(np.log(OWN_TRANSCRIPT_LEFT) + rng.normal(0, 0.3, n_knockouts), 0),
-        pool_shift=rng.normal(0, POOL_SD, (n_pools, N_BACKGROUND)),
+        pool_shift=rng.normal(0, POOL_SD, (N_POOLS, N_BACKGROUND)),
     )
 
 

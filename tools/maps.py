@@ -14,6 +14,8 @@ from evaluation.report.words import rank_correlation
 
 SIZE = (4.2, 4.1)
 N_COMPONENTS = 30
+DOTS = (4, 24)
+"""Area of a point in square points where there are many, and where there are few."""
 
 
 class Map:
@@ -38,6 +40,7 @@ class Map:
         sc.pp.neighbors(rows, n_neighbours, transformer="sklearn", random_state=seed)
         sc.tl.umap(rows, random_state=seed)
         self.at, self.what = rows.obsm["X_umap"], f"Map of {len(values):,} {what} coloured by"
+        self.dot = float(np.clip(8000 / len(values), *DOTS))
         self.near = sparse.csr_array(rows.obsp["distances"]).astype(bool).astype(np.float64)
 
     def numbers(self, values: np.ndarray, label: str, says: str) -> str:
@@ -50,7 +53,7 @@ class Map:
             ax = figure.subplots()
             # subtle: a thin edge, as the darkest colour is that of the dark page
             x, y = self.at[order].T
-            points = ax.scatter(x, y, 5, values[order], edgecolors="C7", linewidths=0.3)
+            points = ax.scatter(x, y, self.dot, values[order], edgecolors="C7", linewidths=0.3)
             points.set(cmap="viridis", rasterized=True)
             ax.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
             figure.colorbar(points, label=label, location="bottom", aspect=30)
@@ -66,7 +69,7 @@ class Map:
             ax = figure.subplots()
             for number, group in enumerate(order):
                 x, y = self.at[groups == group].T
-                points = ax.scatter(x, y, 5, label=group, linewidths=0, alpha=0.7)
+                points = ax.scatter(x, y, self.dot, label=group, linewidths=0, alpha=0.7)
                 is_back = of_one and group != of_one
                 points.set(color="C7" if is_back else f"C{number % 7}", rasterized=True)
             ax.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")

@@ -53,7 +53,7 @@ def test_cells_of_programs_keep_to_the_proportions_and_the_mean():
 
 
 def test_counts_within_pools_are_read_in_blocks_without_cells_of_few_genes(tmp_path):
-    simulate(tmp_path, n_cells=600, n_genes=60, n_perturbations=6, n_pools=2, counts_layer=True)
+    simulate(tmp_path, n_cells=600, n_genes=60, n_perturbations=6, counts_layer=True)
     counts = importlib.import_module("examples.counts")
     means, n = counts.group_means(tmp_path / "obesity_challenge_1.h5ad")
     cells = ad.read_h5ad(tmp_path / "obesity_challenge_1.h5ad")
