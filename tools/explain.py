@@ -15,7 +15,7 @@ import pandas as pd
 
 import main as submission
 from evaluation.command import command_parser, ending
-from evaluation.report.weights import inner, learnt_weights
+from evaluation.report.words import inner, learnt_weights
 from perturbation.answers import fitted, predicted_centroids
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.names import did_you_mean

@@ -12,7 +12,7 @@ from evaluation.crossval.run import Finished
 from evaluation.report import predictions
 from evaluation.report.page import bullets, facts, table, write_page
 from evaluation.report.score_pictures import Means, against, every_knockout, forest
-from evaluation.report.weights import learnt_weights
+from evaluation.report.words import learnt_weights
 from evaluation.scoring.metrics import METRICS
 from perturbation.answers import fitted
 from perturbation.competition import PROGRAM_FLAGS

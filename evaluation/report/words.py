@@ -1,11 +1,15 @@
-"""What the sentence below a picture says of two columns of numbers."""
+"""What sentences say: how two columns of numbers go together, and what a predictor weighs."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from scipy.stats import spearmanr
+
+from perturbation.model.gene_features import GeneFeatures
+from perturbation.model.parts import Predictor
 
 SIGNIFICANT = 0.05
 
@@ -26,3 +30,18 @@ def rank_correlation(
         return 0.0, 1.0
     test = spearmanr(x.astype(float), y.astype(float), alternative=alternative)
     return float(test.statistic), float(test.pvalue)
+
+
+def inner(predictor: Predictor) -> Predictor:
+    """Return the predictor inside a wrapper such as `OwnTranscript`, or itself."""
+    return getattr(predictor, "inner", predictor)
+
+
+def learnt_weights(predictor: Predictor, gene_features: GeneFeatures) -> dict[str, pd.Series]:
+    """Return weights by name: of the parts of a mix, and of the sources of knowledge."""
+    mixed, found = inner(predictor), {}
+    if (mix := getattr(mixed, "mix", None)) is not None:
+        found["Parts of the mix"] = pd.Series(mix.weights, index=[c.part for c in mix.candidates])
+    if (of_sources := getattr(mixed, "source_weights", None)) is not None:
+        found["Sources of knowledge"] = pd.Series(of_sources, index=list(gene_features.sources))
+    return found
