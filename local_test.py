@@ -55,7 +55,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--out", type=Path, help="prediction directory (default: prediction/ for data/)")
     add("--skip-train", action="store_true", help="use the model that is there")
     add("--score-only", type=Path, nargs="?", const=True, help="neither train nor infer")
-    add("--scorer", choices=("own", "platform"), default="own", help="whose code scores")
+    add("--scorer", choices=("own", "platform"), help="whose code scores (default: own)")
     add("--panel", choices=PANEL_KINDS, default="variable", help="genes to score on")
     add("--panel-genes", type=_positive, default=1000, help="genes on a panel (default: 1000)")
     add("--panel-draws", type=_positive, default=3, help="panels to average (default: 3)")
@@ -82,12 +82,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         if given := [name for name in names if getattr(args, name)]:
             parser.error(f"--{given[0].replace('_', '-')} {why}")
 
-    if not args.cv:
-        refuse([*parts, "repeats", "report", "whole", "against"], "needs --cv")
-    elif args.scorer != "own":
-        parser.error("--scorer does not go with --cv")
+    if args.cv:
+        refuse(["out", "skip_train", "score_only", "scorer"], "does not go with --cv")
     else:
-        refuse(["out", "skip_train", "score_only"], "does not go with --cv")
+        refuse([*parts, "repeats", "report", "whole", "against"], "needs --cv")
     args.whole = args.whole or args.against is not None
     if args.whole:
         refuse([*parts, "model"], "does not go with --whole, which runs what would be pushed")
@@ -95,6 +93,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"--cells-per-perturbation needs --whole, and a number from {FEWEST}")
     if args.preflight and args != parser.parse_args(["--preflight"]):
         parser.error("--preflight goes with no other option")
+    args.panels = args.panel, args.panel_genes, args.panel_draws
     return args
 
 
@@ -110,7 +109,7 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
     out = args.out if args.score_only in (None, True) else args.score_only
     places = choose_places(SUBMISSION, data, args.model, out)
     truth = read_local_truth(places.data)
-    panels = local_run.local_panels(places.data, truth, *panel_of(args))
+    panels = local_run.local_panels(places.data, truth, *args.panels)
     if not args.score_only:
         prepare(places, trains=not args.skip_train)
     with claimed(places):
@@ -124,11 +123,6 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
     return 1 if run.faults else 0
 
 
-def panel_of(args: argparse.Namespace) -> tuple[str, int, int]:
-    """Kind of the panels, their genes, and how many are drawn."""
-    return args.panel, args.panel_genes, args.panel_draws
-
-
 def cross_validate(args: argparse.Namespace, data: Path) -> int:
     """Compare submissions on knock-outs held out of training; return the exit status."""
     if args.whole:  # what push would send
@@ -136,12 +130,12 @@ def cross_validate(args: argparse.Namespace, data: Path) -> int:
         if args.against:
             judged.insert(0, find_submission(str(args.against), args.against.resolve()))
         contenders = whole_run.contenders_of(judged)
-        settings = Settings(contenders, args.cv, args.repeats or 1, *panel_of(args))
+        settings = Settings(contenders, args.cv, args.repeats or 1, *args.panels)
         finished = whole_run.run(data, judged, settings, args.cells_per_perturbation)
     else:  # parts: fit() and predict() are called here, on what was read once
         parts = (args.predictor, args.cells, args.proportions, args.features)
         contenders = given_contenders(*parts, own_transcript=not args.bare)
-        settings = Settings(contenders, args.cv, args.repeats or 3, *panel_of(args))
+        settings = Settings(contenders, args.cv, args.repeats or 3, *args.panels)
         model = args.model or SUBMISSION / "resources"
         workers = Workers(args.jobs or 1, args.dask)
         finished = cross_validation_run.run(data, model, settings, workers)

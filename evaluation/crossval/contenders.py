@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -199,14 +200,10 @@ def _named(reference: str) -> Any:  # noqa: ANN401, a class, a function or an in
 
 def _parsed(reference: str, expression: str) -> tuple[str, list[Any], dict[str, Any]]:
     """Split "name(1, alpha=2)" into name, positional and named arguments; literals only."""
-    try:
-        node = ast.parse(expression, mode="eval").body
-        if isinstance(node, ast.Name):
-            return node.id, [], {}
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            positional = [ast.literal_eval(value) for value in node.args]
-            named = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
-            return node.func.id, positional, named
-    except (SyntaxError, ValueError):
-        pass
+    with suppress(SyntaxError, ValueError):
+        call = ast.parse(expression if "(" in expression else f"{expression}()", mode="eval").body
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            positional = [ast.literal_eval(value) for value in call.args]
+            named = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+            return call.func.id, positional, named
     raise InputError(f"{reference} is not understood. Give {REFERENCE}.")

@@ -68,7 +68,7 @@ def local_panels(data: Path, truth: LocalTruth, kind: str, n_genes: int, n_draws
     return panels, describe_panels(len(truth.genes), kind, n_genes, n_draws)
 
 
-def choose_scorer(name: str) -> tuple[Scorer, str]:
+def choose_scorer(name: str | None) -> tuple[Scorer, str]:
     """Return the function that scores an answer, and words that say which it is."""
     if name == "platform":
         module, source = load_platform_scorer()

@@ -49,14 +49,10 @@ def copy_cells(source: Path, target: Path, kept: np.ndarray) -> None:
 
 def matrix_bytes(path: Path) -> int:
     """Size of X and all layers of an h5ad file without compression."""
-    sizes = []
+    sizes: dict[str, int] = {}
     with h5py.File(path) as file:
-        for group in {"X", "layers"} & file.keys():
-            if isinstance(file[group], h5py.Dataset):
-                sizes.append(file[group].nbytes)
-            else:
-                file[group].visititems(lambda _, part: sizes.append(getattr(part, "nbytes", 0)))
-    return sum(sizes)
+        file.visititems(lambda name, part: sizes.update({name: getattr(part, "nbytes", 0)}))
+    return sum(size for name, size in sizes.items() if name.split("/")[0] in ("X", "layers"))
 
 
 def _copy_dense(old: h5py.File, new: h5py.File, name: str, kept: np.ndarray) -> None:
