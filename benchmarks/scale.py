@@ -80,7 +80,8 @@ def run(work: Path, size: dict[str, int], steps: list[str]) -> None:
     if "train" in steps or "infer" in steps:
         measure_train(data, model)
     for name in (name for name in JUDGED if name in steps):
-        command = ("local_test.py", "--data", data, "--model", model, *JUDGED[name])
+        own = () if "--cells-per-perturbation" in JUDGED[name] else ("--model", model)
+        command = ("local_test.py", "--data", data, *own, *JUDGED[name])
         print_row(f"local_test.py {' '.join(JUDGED[name])}".replace(str(ROOT), "."), timed(command))
     if "infer" in steps:
         for width in WIDTHS:

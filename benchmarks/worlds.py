@@ -20,6 +20,7 @@ import pandas as pd
 from benchmarks.screens import (
     CONTENDERS,
     SHIPPED,
+    SHUFFLED,
     median_proportions,
     score_files,
     score_split,
@@ -93,5 +94,6 @@ if __name__ == "__main__":
     options = parser.parse_args()
     screens = score_files(options.files, options.splits) if options.files else {}
     directions, proportions = score_worlds(options.competitions)
-    print(table(screens | directions, list(CONTENDERS)))
+    shown = [name for name in CONTENDERS if screens or name != SHUFFLED]
+    print(table(screens | directions, shown))
     print("\nL1 of the proportions\n" + table(proportions, [SHIPPED, MEDIAN]))

@@ -7,11 +7,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from importlib.metadata import version
 
 from perturbation.errors import InputError
 
 FAILED, INTERRUPTED, NOBODY_LISTENS = 2, 130, 141
 """Exit statuses; the last two are what a shell says of SIGINT and SIGPIPE."""
+CANNOT_WRITE_TEXT = (
+    f"anndata {version('anndata')} cannot write the text of pandas {version('pandas')}. Run `pip "
+    'install "pandas<3"`, or take Python 3.12 or newer, for which there is anndata 0.13.'
+)
 
 
 def ending(command: Callable[[], int | None]) -> int:
@@ -58,6 +63,9 @@ def _status(command: Callable[[], int | None]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and (error.errno in (errno.EPIPE, errno.ENOSPC)):
             raise
+        if type(error).__name__ == "IORegistryError":  # of anndata's, which shows it nowhere
+            print(f"error: {CANNOT_WRITE_TEXT}", file=sys.stderr)
+            return FAILED
         traceback.print_exc()  # a fault of ours, or of a user's part: its place is needed
     else:
         return status

@@ -41,7 +41,7 @@ def learnt_weights(predictor: Predictor, gene_features: GeneFeatures) -> dict[st
     """Return weights by name: of the parts of a mix, and of the sources of knowledge."""
     mixed, found = inner(predictor), {}
     if (mix := getattr(mixed, "mix", None)) is not None:
-        found["Parts of the mix"] = pd.Series(mix.weights, index=list(mix.parts))
+        found["Parts of the mix"] = pd.Series(mix.weights, index=[c.part for c in mix.candidates])
     if (of_sources := getattr(mixed, "source_weights", None)) is not None:
         found["Sources of knowledge"] = pd.Series(of_sources, index=list(gene_features.sources))
     return found

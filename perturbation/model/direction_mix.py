@@ -78,11 +78,6 @@ class Mix:
     regressors: dict[str, np.ndarray]
     bases: dict[str, np.ndarray]
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Names of the parts, in the order of their weights."""
-        return tuple(candidate.part for candidate in self.candidates)
-
 
 def fit_mix(
     parts: tuple[str, ...], effects: Effects, kernels: Mapping[str, np.ndarray], own: OwnGene
@@ -108,18 +103,18 @@ def fit_mix(
     candidates = _candidates(parts)
     products, with_truth = _left_out_moments(candidates, effects, kernels, own, noise)
     chosen, weights = stack([c.part for c in candidates], products, with_truth)
-    responses = responses_of(effects.directions @ effects.directions.T)
-    whole = {**kernels, "own gene": own.kernel(own.directions(effects), responses.directions)}
+    variances, axes = principal_axes(effects.directions @ effects.directions.T)
+    whole = {**kernels, "own gene": own.kernel(own.directions(effects), axes)}
     kept = [candidates[i] for i in chosen if candidates[i].part not in CONSTANT_PARTS]
     return Mix(
         candidates=tuple(candidates[i] for i in chosen),
         weights=weights,
         scale=float(np.median(effects.lengths[:-1])),
-        axes=responses.directions,
+        axes=axes,
         regressors={
             part: np.linalg.inv(_penalised(whole[part], ridge * noise)) for part, ridge, _ in kept
         },
-        bases={part: responses.basis(response_ridge) for part, _, response_ridge in kept},
+        bases={part: basis(variances, axes, response_ridge) for part, _, response_ridge in kept},
     )
 
 
@@ -134,37 +129,36 @@ def predict_coefficients(mix: Mix, target_kernels: Mapping[str, np.ndarray]) -> 
         (n_targets, n) between targets and training knock-outs, of every part that has one.
     """
     shape = next(iter(target_kernels.values())).shape
-    regressions = {part: target_kernels[part] @ inverse for part, inverse in mix.regressors.items()}
     parts = [
         _constant(part, *shape)
         if part in CONSTANT_PARTS
-        else _smoothed(regressions[part], mix.bases[part])
+        else _smoothed(target_kernels[part] @ mix.regressors[part], mix.bases[part])
         for part, _, _ in mix.candidates
     ]
     return mix.scale * np.tensordot(mix.weights, np.stack(parts), axes=1)
 
 
-@dataclass(frozen=True)
-class Responses:
-    """Principal directions of the knock-outs' deviations from their mean direction."""
+def principal_axes(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Axes of the knock-outs' deviations from their mean direction.
 
-    variances: np.ndarray
-    """(n,) ascending."""
-    directions: np.ndarray
-    """(n, n) in columns."""
+    Parameters
+    ----------
+    gram
+        (n + 1, n + 1) products of the directions, the control's last.
 
-    def basis(self, response_ridge: float) -> np.ndarray:
-        """B with B B' = G (G + ridge)^-1, (n, n), the ridge in units of the largest variance."""
-        ridge = max(response_ridge * self.variances[-1], TINY)
-        return self.directions * np.sqrt(self.variances / (self.variances + ridge))
-
-
-def responses_of(gram: np.ndarray) -> Responses:
-    """Take them from the products (n + 1, n + 1) of the directions, the control's last."""
+    Returns
+    -------
+    (n,) variances, ascending, and (n, n) axes in columns.
+    """
     knockouts = gram[:-1, :-1]
     means = knockouts.mean(axis=0)
-    variances, directions = np.linalg.eigh(knockouts - means - means[:, None] + means.mean())
-    return Responses(np.maximum(variances, 0.0), directions)
+    variances, axes = np.linalg.eigh(knockouts - means - means[:, None] + means.mean())
+    return np.maximum(variances, 0.0), axes
+
+
+def basis(variances: np.ndarray, axes: np.ndarray, response_ridge: float) -> np.ndarray:
+    """B with B B' = G (G + ridge)^-1, (n, n), the ridge in units of the largest variance."""
+    return axes * np.sqrt(variances / (variances + max(response_ridge * variances[-1], TINY)))
 
 
 def _candidates(parts: tuple[str, ...]) -> list[Candidate]:
@@ -208,32 +202,29 @@ def _left_out_moments(
         directions = residuals / np.outer(lengths, lengths)
         others = np.delete(np.arange(n + 1), i)
         # What is learnt of the others: their axes, and the regressions' rows that predict number i.
-        responses = responses_of(directions[np.ix_(others, others)])
-        regressions = {key: rows[i, others[:-1]] for key, rows in fixed.items()}
+        among = directions[np.ix_(others, others)]
+        variances, axes = principal_axes(among)
+        bases = {ridge: basis(variances, axes, ridge) for ridge in RESPONSE_RIDGES}
+        regressions = {key: rows[[i]][:, others[:-1]] for key, rows in fixed.items()}
         if "own gene" in used:
             # Its own residual left the centre of all: the others' residuals move, as in the Gram.
             step = effects.shares[i] / (1 - effects.shares[i])
             at_own = (own.residuals + step * own.residuals[i])[others[:-1]]
-            kernel = own.kernel(at_own / lengths[others[:-1], None], responses.directions)
+            kernel = own.kernel(at_own / lengths[others[:-1], None], axes)
             for ridge in RIDGES:
                 rows = _left_out_regressions(kernel, ridge * noise)
-                regressions["own gene", ridge] = rows[i, others[:-1]]
-        predicted = np.stack([_left_out(c, regressions, responses) for c in candidates])
-        products[i] = predicted @ directions[np.ix_(others, others)] @ predicted.T
+                regressions["own gene", ridge] = rows[[i]][:, others[:-1]]
+        predicted = np.concatenate(
+            [
+                _constant(part, 1, n - 1)
+                if part in CONSTANT_PARTS
+                else _smoothed(regressions[part, ridge], bases[response_ridge])
+                for part, ridge, response_ridge in candidates
+            ]
+        )
+        products[i] = predicted @ among @ predicted.T
         with_truth[i] = predicted @ directions[i, others]
     return products, with_truth
-
-
-def _left_out(
-    candidate: Candidate,
-    regressions: Mapping[tuple[str, float], np.ndarray],
-    responses: Responses,
-) -> np.ndarray:
-    """(n,) coefficients of the others' directions, the control's last."""
-    part, ridge, response_ridge = candidate
-    if part in CONSTANT_PARTS:
-        return _constant(part, 1, len(responses.variances))[0]
-    return _smoothed(regressions[part, ridge][None], responses.basis(response_ridge))[0]
 
 
 def _constant(part: str, n_targets: int, n: int) -> np.ndarray:

@@ -384,7 +384,7 @@ def test_the_response_ridge_shrinks_principal_directions_as_ridge_regression_doe
     directions = rng.normal(size=(7, 30))
     directions[:6] -= directions[:6].mean(axis=0)
     gram = directions @ directions.T
-    basis = direction_mix.responses_of(gram).basis(0.3)
+    basis = direction_mix.basis(*direction_mix.principal_axes(gram), 0.3)
     ridge = 0.3 * np.linalg.eigvalsh(gram[:6, :6])[-1]
     expected = gram[:6, :6] @ np.linalg.inv(gram[:6, :6] + ridge * np.eye(6))
     np.testing.assert_allclose(basis @ basis.T, expected, atol=1e-9)
