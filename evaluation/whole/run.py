@@ -35,7 +35,6 @@ from evaluation.whole.submission import Submission, run_submission, written_answ
 from perturbation.answers import fitted, predicted_centroids
 from perturbation.competition import LOCAL_TRUTH_FILE, TRAINING_FILE
 from perturbation.data.dataset import open_dataset
-from perturbation.data.summary import Summary
 from perturbation.files import check_writable, need_room, unfinished_name
 from perturbation.model.cells import cells_at, choose_cells
 
@@ -170,9 +169,8 @@ def announce(
 def score_fold(whole: Whole, fold: Fold, work: Path) -> Scored:
     """Write the fold, let every submission train and infer on it, score, and delete it."""
     material = whole.material
-    truth = material.truth.of(fold.held_out)
     centroids = material.summary.training.without(fold.held_out)
-    genes = centroids.genes[truth.columns].tolist()
+    genes = centroids.genes[material.truth.columns].tolist()
     answers = {}
     with tempfile.TemporaryDirectory(prefix="fold-", dir=work) as directory:
         data = Path(directory, "data")
@@ -182,17 +180,17 @@ def score_fold(whole: Whole, fold: Fold, work: Path) -> Scored:
             costs = run_submission(submission, data, place, fold.held_out)
             whole.costs.setdefault(submission.name, []).append(costs)
             answers[submission.name] = written_answer(place, fold.held_out, genes)
-        # subtle: only now, when the writer's blocks are gone, is there room for a fold's cells
-        training = material.summary.without(fold.held_out)
-        answers |= baseline_answers(training, fold.held_out, truth.columns)
-        panels = draw_fold_panels(material, training, fold)
-        return score(FoldAnswers(panels, centroids, answers), truth, fold)
+        # subtle: a fold's cells, of which panels and baselines are made, are gone before the truth
+        # is taken: memory has no room for both
+        panels, of_baselines = from_training(material, fold)
+        truth = material.truth.of(fold.held_out)
+        return score(FoldAnswers(panels, centroids, answers | of_baselines), truth, fold)
 
 
-def baseline_answers(
-    training: Summary, perturbations: Sequence[str], columns: np.ndarray
-) -> dict[str, Answer]:
-    """What the baselines say, whatever main.py has become: shipped cells at their centroids."""
+def from_training(material: Material, fold: Fold) -> tuple[list[np.ndarray], dict[str, Answer]]:
+    """Panels of genes, and what the baselines say: shipped cells at their centroids."""
+    training, columns = material.summary.without(fold.held_out), material.truth.columns
+    perturbations = fold.held_out
     base_cells = choose_cells(training)[:, columns]
     answers = {}
     for baseline in BASELINES:
@@ -201,7 +199,7 @@ def baseline_answers(
         rows = predicted_centroids(predictor, perturbations, len(training.training.genes))
         shares = parts["proportions"](training.training, None, predictor, perturbations)
         answers[baseline.name] = cells_at(base_cells, (row[columns] for row in rows)), shares
-    return answers
+    return draw_fold_panels(material, training, fold), answers
 
 
 def _words(whole: Whole, submission: Submission) -> str:
