@@ -6,7 +6,8 @@
 SCREEN.h5ad holds cells x genes, raw counts or ln(1 + counts) in X, and the knock-out in obs['gene']
 ("NC" for controls); it is put into the competition's layout once a fold. A FOLD_DIRECTORY is in
 that layout already. Truth and scores are those of local_test.py, on all genes asked for. Beside the
-submission stand answers in which one part of it is exchanged; in brackets, what they score more.
+submission stand answers in which one part of it is exchanged; in brackets, what they score more. A
+second table says what moving does to the cells that predictions are made of.
 """
 
 import argparse
@@ -73,8 +74,19 @@ def not_moved(summary: Summary) -> np.ndarray:
     return summary.cells[herded(summary.cells, perturbed, CELLS_PER_PERTURBATION)].toarray()
 
 
-def score_fold(data: Path) -> dict[str, pd.DataFrame]:
-    """Scores by knock-out of the submission, and of it with a part exchanged."""
+def describe_cells(cells: np.ndarray) -> dict[str, float]:
+    """Share of zeros, mean variance of a gene, and counts per 100,000 of a cell, mean and sd."""
+    totals = np.expm1(cells * np.log(2)).sum(axis=1, dtype=np.float64)
+    return {
+        "zeros": float((cells == 0).mean()),
+        "variance": float(cells.var(axis=0, dtype=np.float64).mean()),
+        "total": float(totals.mean()),
+        "sd of total": float(totals.std()),
+    }
+
+
+def score_fold(data: Path) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Scores by knock-out of the submission and of it with a part exchanged; what cells are."""
     truth = read_local_truth(data)
     panel = [np.arange(len(truth.genes))]
     features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
@@ -83,7 +95,13 @@ def score_fold(data: Path) -> dict[str, pd.DataFrame]:
         answer = written_answer(Path(work), truth.genes)
         scores = {"submission": score_answer(truth, answer, panel)}
         model = load_model(work)
-    plain = main.fit(summarise(open_dataset(data)), features, cells=not_moved)
+    summary = summarise(open_dataset(data))
+    plain = main.fit(summary, features, cells=not_moved)
+    kinds = {
+        "real": summary.cells[np.flatnonzero(summary.cell_labels != CONTROL_LABEL)].toarray(),
+        "herded": plain.base_cells,
+        "moved": model.base_cells,
+    }
     asked = truth.perturbations, truth.genes
     predictions = {
         "its cells at the control": main.predict(
@@ -97,7 +115,7 @@ def score_fold(data: Path) -> dict[str, pd.DataFrame]:
         of = dict(zip(truth.perturbations, (block.copy() for block in cells), strict=True))
         scores[name] = score_answer(truth, Answer(of.__getitem__, shares), panel)
     scores["control, one repeated row"] = score_answer(truth, constant_answer(truth), panel)
-    return scores
+    return scores, pd.DataFrame({kind: describe_cells(cells) for kind, cells in kinds.items()}).T
 
 
 def table(folds: list[dict[str, pd.DataFrame]]) -> str:
@@ -123,7 +141,9 @@ def run(paths: list[Path], n_folds: int) -> None:
         folds = paths
         if paths[0].is_file():
             folds = make_folds(paths[0], Path(work), n_folds, np.random.default_rng(0))
-        print(table([score_fold(fold) for fold in folds]))
+        scores, cells = zip(*[score_fold(fold) for fold in folds], strict=True)
+        print(table(list(scores)))
+        print(f"\nCells, mean of {len(folds)} folds:", sum(cells) / len(folds), sep="\n")
 
 
 if __name__ == "__main__":
