@@ -29,8 +29,10 @@ from perturbation.model.effects import (
     TINY,
     Effects,
     gram_without,
+    principal_axes,
     relative_noise,
     residual_gram,
+    response_basis,
 )
 from perturbation.model.own_gene import OwnGene
 from perturbation.model.stacking import CONSTANT_PARTS, stack
@@ -114,7 +116,10 @@ def fit_mix(
         regressors={
             part: np.linalg.inv(_penalised(whole[part], ridge * noise)) for part, ridge, _ in kept
         },
-        bases={part: basis(variances, axes, response_ridge) for part, _, response_ridge in kept},
+        bases={
+            part: response_basis(variances, axes, response_ridge)
+            for part, _, response_ridge in kept
+        },
     )
 
 
@@ -136,29 +141,6 @@ def predict_coefficients(mix: Mix, target_kernels: Mapping[str, np.ndarray]) -> 
         for part, _, _ in mix.candidates
     ]
     return mix.scale * np.tensordot(mix.weights, np.stack(parts), axes=1)
-
-
-def principal_axes(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Axes of the knock-outs' deviations from their mean direction.
-
-    Parameters
-    ----------
-    gram
-        (n + 1, n + 1) products of the directions, the control's last.
-
-    Returns
-    -------
-    (n,) variances, ascending, and (n, n) axes in columns.
-    """
-    knockouts = gram[:-1, :-1]
-    means = knockouts.mean(axis=0)
-    variances, axes = np.linalg.eigh(knockouts - means - means[:, None] + means.mean())
-    return np.maximum(variances, 0.0), axes
-
-
-def basis(variances: np.ndarray, axes: np.ndarray, response_ridge: float) -> np.ndarray:
-    """B with B B' = G (G + ridge)^-1, (n, n), the ridge in units of the largest variance."""
-    return axes * np.sqrt(variances / (variances + max(response_ridge * variances[-1], TINY)))
 
 
 def _candidates(parts: tuple[str, ...]) -> list[Candidate]:
@@ -204,7 +186,7 @@ def _left_out_moments(
         # What is learnt of the others: their axes, and the regressions' rows that predict number i.
         among = directions[np.ix_(others, others)]
         variances, axes = principal_axes(among)
-        bases = {ridge: basis(variances, axes, ridge) for ridge in RESPONSE_RIDGES}
+        bases = {ridge: response_basis(variances, axes, ridge) for ridge in RESPONSE_RIDGES}
         regressions = {key: rows[[i]][:, others[:-1]] for key, rows in fixed.items()}
         if "own gene" in used:
             # Its own residual left the centre of all: the others' residuals move, as in the Gram.

@@ -1,4 +1,4 @@
-"""Training effects as directions, and what they would be had one knock-out not been measured."""
+"""Training effects as directions, their axes, and what they were without one knock-out."""
 
 from __future__ import annotations
 
@@ -102,3 +102,26 @@ def gram_without(gram: np.ndarray, shares: np.ndarray, left_out: int) -> np.ndar
     step = shares[left_out] / (1 - shares[left_out])
     row = step * gram[left_out]
     return gram + row[:, None] + row + step**2 * gram[left_out, left_out]
+
+
+def principal_axes(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Axes of the knock-outs' deviations from their mean direction.
+
+    Parameters
+    ----------
+    gram
+        (n + 1, n + 1) products of the directions, the control's last.
+
+    Returns
+    -------
+    (n,) variances, ascending, and (n, n) axes in columns.
+    """
+    knockouts = gram[:-1, :-1]
+    means = knockouts.mean(axis=0)
+    variances, axes = np.linalg.eigh(knockouts - means - means[:, None] + means.mean())
+    return np.maximum(variances, 0.0), axes
+
+
+def response_basis(variances: np.ndarray, axes: np.ndarray, response_ridge: float) -> np.ndarray:
+    """B with B B' = G (G + ridge)^-1, (n, n), the ridge in units of the largest variance."""
+    return axes * np.sqrt(variances / (variances + max(response_ridge * variances[-1], TINY)))
