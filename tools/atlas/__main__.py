@@ -116,8 +116,9 @@ def _closeness_picture(left_out: LeftOut) -> str:
         ax.set(xlabel="closeness to another training knock-out", ylabel="Pearson delta, left out")
 
     first, last = band["expected"].iloc[[0, -1]]
-    so = f"{first:.2f} at the left end, {last:.2f} at the right" if first != last else "the same"
-    says = f"Dots: knock-outs left out; line and band: what is expected of targets as close, {so}."
+    so = f"as close, {first:.2f} at the left end, {last:.2f} at the right"
+    so = so if left_out.closeness_tells else "however close"
+    says = f"Dots: knock-outs left out; line and band: what is expected of a target {so}."
     return picture(draw, "Pearson delta of knock-outs left out against closeness", says)
 
 
@@ -161,10 +162,10 @@ def _all_targets(believed: pd.DataFrame) -> str:
     formats |= {str(name): "{:+.2f}" for name in frame.filter(like="axis")}
     formats |= {str(name): "{:+.3f}" for name in frame.filter(like="shift of ")}
     frame["papers"] = [_link(PAPERS.format(name), "PubMed") for name in frame.index]
-    frame["why"] = [
-        f"<details><summary>why</summary><pre>{_with_links(text)}</pre></details>"
-        for text in believed["why"]
-    ]
+    why = [_with_links(text).replace("\n", "<br>") for text in believed["why"]]
+    frame.insert(
+        0, "why", [f"<details><summary>why</summary><pre>{w}</pre></details>" for w in why]
+    )
     caption = (
         f"Expected Pearson delta with its {LEVEL:.0%} interval, low to high; strength: length of "
         "the predicted effect; expression: of the target in control cells. Search finds genes, "
