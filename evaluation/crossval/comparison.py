@@ -14,9 +14,9 @@ from evaluation.tables import aligned
 SEED = 0
 TITLES = {"pearson_delta": "Pearson delta", "mmd": "MMD", "l1": "L1"}
 WIDENING = {"pearson_delta": 1.0, "mmd": 1.0, "l1": 1.15}
-"""Times as wide as computed are the intervals of differences, so that at most 5 in 100 contenders of
-equal expected score are called really better. Set by `benchmarks.intervals --first-seed 1000`, where
-L1 needed 1.07 with five contenders and the others less than 1; shown on other seeds."""
+"""Times as wide as computed are the intervals of differences, so that at most 5 in 100 contenders
+of equal expected score are called really better. Set by `benchmarks.intervals --first-seed 1000`,
+where L1 needed 1.07 with five contenders and the others less than 1; shown on other seeds."""
 
 
 @dataclass(frozen=True)
