@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -30,26 +28,23 @@ STANDARD_ERRORS = 3.0
 
 
 def depth_of_pools(look: Look) -> str:
-    """Draw the counts of a cell, pool by pool."""
-    groups = {str(pool): counts.tolist() for pool, counts in look.depths.groupby(level=0)}
-    if not groups:
+    """Draw the middle 90 percent of the counts of a cell, pool by pool."""
+    if look.depths.empty:
         return ""
-    medians = look.depths.groupby(level=0).median()
+    low, middle, high = (look.depths.groupby(level=0).quantile(q) for q in (0.05, 0.5, 0.95))
 
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
-        style: dict[str, Any] = {"orientation": "horizontal", "medianprops": {"color": "C1"}}
-        ax.boxplot(list(groups.values()), showfliers=False, **style)
-        ax.set_yticks(range(1, len(groups) + 1), list(groups))
-        ax.set_xlabel("counts of a cell (box: middle half)")
-        ax.locator_params(axis="x", nbins=5)
-        ax.xaxis.set_major_formatter("{x:,.0f}")
+        ax.hlines(middle.index, low, high, color="C0")
+        ax.plot(middle, middle.index, "o", color="C0")
+        ax.set_xlabel("counts of a cell, median and middle 90 percent")
+        ax.margins(y=0.5 / len(middle))
 
     says = (
-        f"The median depth of a pool goes from {medians.min():,.0f} ({medians.idxmin()}) to "
-        f"{medians.max():,.0f} counts ({medians.idxmax()})."
+        f"The median depth of a pool goes from {middle.min():,.0f} ({middle.idxmin()}) to "
+        f"{middle.max():,.0f} counts ({middle.idxmax()})."
     )
-    height = max(2.2, ROW * 1.6 * len(groups) + 0.8)
+    height = max(2.2, ROW * 1.6 * len(middle) + 0.8)
     return picture(draw, "Depth of the cells of each pool", says, (4.2, height))
 
 
