@@ -6,20 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-import main
 from evaluation.crossval.comparison import TITLES, Comparison, by_perturbation, table_of
 from evaluation.crossval.run import Finished
 from evaluation.report import predictions
 from evaluation.report.page import facts, table, write_page
 from evaluation.report.score_pictures import Means, against, every_knockout, forest
-from evaluation.report.words import learnt_weights
 from evaluation.scoring.metrics import METRICS
-from perturbation.answers import fitted
 from perturbation.competition import PROGRAM_FLAGS
-
-BLACK_BOX = (
-    "Submissions run as black boxes do not say what they weigh; a page of --cv alone shows it."
-)
 
 
 def write_report(finished: Finished, directory: Path) -> Path:
@@ -59,7 +52,6 @@ def write_report(finished: Finished, directory: Path) -> Path:
             predictions.shares(scores, finished.material.truth.proportions, program)
             for program in PROGRAM_FLAGS
         ],
-        "What the shipped predictor weighs": _weights(finished),
         "Every knock-out": every_knockout(means),
         "Tables": "".join(
             [
@@ -67,19 +59,10 @@ def write_report(finished: Finished, directory: Path) -> Path:
                 _knockout_table(means, training.n_cells),
             ]
         ),
-        "Settings": facts(finished.words),
+        "Settings and learnt weights": facts(finished.words),
     }
     title = "Cross-validation on held-out knock-outs"
     return write_page(directory, title, finished.words["Data"], sections)
-
-
-def _weights(finished: Finished) -> str | list[str]:
-    gene_features = finished.material.gene_features.get("")
-    if gene_features is None:
-        return f"<p>{BLACK_BOX}</p>"
-    predictor = main.shipped_predictor()
-    predictor = fitted(predictor, finished.material.summary.training, gene_features)
-    return predictions.weights(learnt_weights(predictor, gene_features))
 
 
 def _score_table(comparisons: list[Comparison], metric: str) -> str:

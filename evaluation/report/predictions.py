@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -134,14 +134,3 @@ def own_transcript(scores: pd.DataFrame) -> str:
         f"in place of {with_own:.4f}: on these panels {with_own - without:+.4f} comes from it."
     )
     return table(means, says, dict.fromkeys(columns.values(), "{:.4f}"))
-
-
-def weights(found: Mapping[str, pd.Series]) -> list[str]:
-    """Learnt weights, a table for each kind."""
-    tables = []
-    for kind, values in found.items():
-        says = f"{kind}: {values.idxmax()} weighs most"
-        if len(idle := values.index[values < 0.005]):
-            says += f"; nothing is given to {', '.join(idle)}"
-        tables.append(table(values.to_frame("weight"), f"{says}.", {"weight": "{:.2f}"}))
-    return tables
