@@ -10,9 +10,9 @@ submission stand answers in which one part of it is exchanged; in brackets, what
 second table says what moving does to the cells that predictions are made of.
 """
 
-import argparse
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -20,23 +20,40 @@ import numpy as np
 import pandas as pd
 
 import main
-from benchmarks.screens import median_proportions, read_cells
+from benchmarks.screens import read_cells
+from evaluation.command import command_parser
 from evaluation.crossval.contenders import control_proportions, mean_proportions
 from evaluation.local.answers import Answer, constant_answer, score_answer, written_answer
 from evaluation.local.stages import infer_values
 from evaluation.local.truth import LocalTruth, read_local_truth
 from evaluation.scoring.metrics import METRICS
 from evaluation.tables import aligned
-from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
+from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
+from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import Summary, summarise
 from perturbation.model.cells import herded
-from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.model.parts import Predictor
 from perturbation.model.predictors import ControlCentroid
 from perturbation.output.model_file import load_model
 from tools.competition_layout import write_competition
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+
+
+def median_proportions(
+    training: TrainingCentroids,
+    gene_features: GeneFeatures | None,
+    predictor: Predictor | None,
+    perturbations: Sequence[str],
+) -> pd.DataFrame:
+    """Give every perturbation the median proportions of the training knock-outs."""
+    row = training.proportions.drop(index=CONTROL_LABEL)[list(PROGRAM_FLAGS)].median()
+    row[list(PROGRAMS)] /= row[list(PROGRAMS)].sum()
+    return pd.DataFrame([row] * len(perturbations), index=list(perturbations))
+
+
 CONSTANTS = {
     "the controls' proportions": control_proportions,
     "the mean proportions": mean_proportions,
@@ -147,9 +164,7 @@ def run(paths: list[Path], n_folds: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("--folds", type=int, default=3, help="default: 3")
     arguments = parser.parse_args()

@@ -12,9 +12,6 @@ all genes of a file, or on the 1,000 that vary most over the training rows where
 scored. Differences are paired by knock-out; their standard error is over knock-outs.
 """
 
-from __future__ import annotations
-
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +21,11 @@ import numpy as np
 import pandas as pd
 
 import main as submission
+from evaluation.command import command_parser
 from evaluation.crossval.baselines import BilinearRegression
 from evaluation.scoring.metrics import pearson_delta
 from evaluation.tables import aligned
-from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
+from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
@@ -87,18 +85,6 @@ def read_cells(screen: Path) -> tuple[np.ndarray, np.ndarray, pd.Index]:
         labels[kept].to_numpy(dtype=object),
         cells.var_names.astype(str),
     )
-
-
-def median_proportions(
-    training: TrainingCentroids,
-    gene_features: GeneFeatures | None,
-    predictor: Predictor | None,
-    perturbations: Sequence[str],
-) -> pd.DataFrame:
-    """Give every perturbation the median proportions of the training knock-outs."""
-    row = training.proportions.drop(index=CONTROL_LABEL)[list(PROGRAM_FLAGS)].median()
-    row[list(PROGRAMS)] /= row[list(PROGRAMS)].sum()
-    return pd.DataFrame([row] * len(perturbations), index=list(perturbations))
 
 
 @dataclass(frozen=True)
@@ -253,9 +239,7 @@ def score_files(paths: Sequence[Path], n_splits: int) -> dict[str, pd.DataFrame]
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="npz or h5ad")
     parser.add_argument("--splits", type=int, default=100, help="at most; default: 100")
     options = parser.parse_args(arguments)

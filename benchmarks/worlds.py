@@ -10,22 +10,22 @@ training rows; the second is the L1 of proportions, of what ships and of the tra
 Standard errors are over competitions. With FILEs, screens stand in the first table too.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.cells import median_proportions
 from benchmarks.screens import (
     CONTENDERS,
     SHIPPED,
     SHUFFLED,
-    median_proportions,
     score_files,
     score_split,
     table,
 )
+from evaluation.command import command_parser
 from evaluation.scoring.metrics import l1_distance
 from main import shipped_predictor
 from perturbation.model.gene_features import GeneFeatures, load_gene_features
@@ -85,9 +85,7 @@ def score_worlds(n_competitions: int) -> tuple[dict[str, pd.DataFrame], dict[str
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="of benchmarks.screens")
     parser.add_argument("--competitions", type=int, default=12, help="default: 12")
     parser.add_argument("--splits", type=int, default=100, help="of screens; default: 100")

@@ -15,7 +15,7 @@ import pandas as pd
 
 import main as submission
 from evaluation.command import command_parser, ending
-from evaluation.report.words import inner, learnt_weights
+from evaluation.report.words import inner, learnt_weights, weights_in_words
 from perturbation.answers import fitted, predicted_centroids
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.names import did_you_mean
@@ -124,7 +124,7 @@ def explain_all(targets: list[str], model: Path, top: int) -> None:
     predictor = fitted(submission.shipped_predictor(), training, gene_features)
     centroids = predicted_centroids(predictor, targets, len(training.genes))
     for kind, weights in learnt_weights(predictor, gene_features).items():
-        print(f"{kind}: {', '.join(f'{name} {value:.2f}' for name, value in weights.items())}")
+        print(f"{kind}: {weights_in_words(weights)}")
     print("Unit: log2(1 + counts per 100,000); with + or -, against the mean perturbed cell.\n")
     for target, centroid in zip(targets, centroids, strict=True):
         print(explain(target, centroid, predictor, training, gene_features, top), end="\n\n")

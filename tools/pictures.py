@@ -11,7 +11,7 @@ from evaluation.crossval.fast import Settings
 from evaluation.crossval.run import run
 from evaluation.crossval.workers import Workers
 from evaluation.report.figures import NARROW, legend_below, save_png
-from evaluation.report.score_pictures import draw_intervals, forest_size
+from evaluation.report.score_pictures import draw_differences, forest_size
 from main import RESOURCES
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.data.dataset import open_dataset
@@ -48,7 +48,7 @@ def draw_pictures(docs: Path = DOCS) -> None:
     save_png(draw_effects(effects), docs / "data.png", heat_size(effects))
     finished = run(DEMO, RESOURCES, Settings((SHIPPED, *BASELINES), 5, 3), Workers())
     found = [c for c in finished.comparisons if c.difference]
-    save_png(draw_intervals(found, "difference"), docs / "report.png", forest_size(len(BASELINES)))
+    save_png(draw_differences(found), docs / "report.png", forest_size(len(BASELINES)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import main
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare
 from evaluation.crossval.contenders import BASELINES
 from evaluation.crossval.examples import Example
@@ -14,8 +15,10 @@ from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
 from evaluation.crossval.small_cut import check_small_cut
 from evaluation.crossval.workers import Workers
+from evaluation.report.words import learnt_weights, weights_in_words
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
+from perturbation.answers import fitted
 from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import read_names
@@ -58,7 +61,18 @@ def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finish
     check_small_cut(material.summary, model)
     scores, examples = cross_validate(material, workers)
     comparisons = compare(scores, len(BASELINES))
-    return Finished(material, scores, comparisons, words_of(data, material), examples)
+    words = words_of(data, material) | learnt_of(material)
+    return Finished(material, scores, comparisons, words, examples)
+
+
+def learnt_of(material: Material) -> dict[str, str]:
+    """Say what the shipped predictor weighs, trained on all knock-outs, with each feature file."""
+    words = {}
+    for path, features in material.gene_features.items():
+        predictor = fitted(main.shipped_predictor(), material.summary.training, features)
+        for kind, weights in learnt_weights(predictor, features).items():
+            words[f"{kind}, {path or 'shipped'}"] = weights_in_words(weights)
+    return words
 
 
 def words_of(data: Path, material: Material) -> dict[str, str]:

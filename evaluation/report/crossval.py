@@ -10,14 +10,16 @@ import main
 from evaluation.crossval.comparison import TITLES, Comparison, by_perturbation, table_of
 from evaluation.crossval.run import Finished
 from evaluation.report import predictions
-from evaluation.report.page import bullets, facts, table, write_page
+from evaluation.report.page import facts, table, write_page
 from evaluation.report.score_pictures import Means, against, every_knockout, forest
 from evaluation.report.words import learnt_weights
 from evaluation.scoring.metrics import METRICS
 from perturbation.answers import fitted
 from perturbation.competition import PROGRAM_FLAGS
 
-BLACK_BOX = "Submissions run as black boxes say nothing of what they weigh; see --cv alone."
+BLACK_BOX = (
+    "Submissions run as black boxes do not say what they weigh; a page of --cv alone shows it."
+)
 
 
 def write_report(finished: Finished, directory: Path) -> Path:
@@ -27,8 +29,8 @@ def write_report(finished: Finished, directory: Path) -> Path:
     means = {metric: pd.DataFrame(by_metric[metric]) for metric in METRICS}
     control = pd.Series(training.control_centroid, index=training.genes)
     covariates = (
-        (scores.groupby("perturbation")["true_length"].mean(), "the length of the effect", True),
-        (training.n_cells, "the number of cells", True),
+        (scores.groupby("perturbation")["true_length"].mean(), "length of the effect", True),
+        (training.n_cells, "number of cells", True),
         (control, "the target's expression", False),
     )
     pearson, mmd = (means[metric].iloc[:, 0] for metric in ("pearson_delta", "mmd"))
@@ -39,7 +41,6 @@ def write_report(finished: Finished, directory: Path) -> Path:
     )
     sections: dict[str, str | list[str]] = {
         "What decides": forest(finished.comparisons),
-        "In words": bullets([c.sentence for c in finished.comparisons if c.difference]),
         "Where it earns and where it fails": [
             against(means, fact, what, log=log) for fact, what, log in covariates
         ],
@@ -75,7 +76,7 @@ def write_report(finished: Finished, directory: Path) -> Path:
 def _weights(finished: Finished) -> str | list[str]:
     gene_features = finished.material.gene_features.get("")
     if gene_features is None:
-        return bullets([BLACK_BOX])
+        return f"<p>{BLACK_BOX}</p>"
     predictor = main.shipped_predictor()
     predictor = fitted(predictor, finished.material.summary.training, gene_features)
     return predictions.weights(learnt_weights(predictor, gene_features))

@@ -38,7 +38,7 @@ SAVED: dict[str, dict[str, Any]] = {
     "png": {"metadata": {"Software": None}, "dpi": 110},
 }
 """How, and without what would make two files of the same picture differ."""
-LONGEST_NAME = 24
+LONGEST_NAME = 22
 
 
 def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW) -> str:
@@ -81,8 +81,12 @@ def _drawn(draw: Draw, size: tuple[float, float], theme: str, form: str) -> byte
 
 
 def short(name: str) -> str:
-    """Return the end of a long name, such as a module's or a path."""
-    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+    """Cut a long name: a module's or a path keeps its end, all others their beginning."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    if {":", "/"} & set(name):
+        return f"…{name[1 - LONGEST_NAME :]}"
+    return f"{name[: LONGEST_NAME - 1]}…"
 
 
 def legend_below(figure: Figure, ax: Axes, ncols: int = 2) -> None:
@@ -93,10 +97,10 @@ def legend_below(figure: Figure, ax: Axes, ncols: int = 2) -> None:
 
 
 def plain_log(ax: Axes, axes: str = "xy") -> None:
-    """Make axes logarithmic with 1, 2 and 5 written as plain numbers."""
+    """Make axes logarithmic with 1, 2, 3 and 5 written as plain numbers."""
     ax.set(**{f"{name}scale": "log" for name in axes})
     for axis in (getattr(ax, f"{name}axis") for name in axes):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axis.set_major_formatter("{x:,.6g}")
         axis.set_minor_formatter(NullFormatter())
 

@@ -11,7 +11,6 @@ import pandas as pd
 from perturbation.files import whole_file
 
 PAGE = "index.html"
-MANY = 5
 HERE = Path(__file__).parent
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 """The browser itself refuses to load anything from elsewhere."""
@@ -60,9 +59,8 @@ def _side_by_side(content: str | list[str]) -> str:
 
 
 def bullets(sentences: Collection[str]) -> str:
-    """Sentences as a list, in columns where they are many and there is room."""
-    kind = ' class="many"' if len(sentences) > MANY else ""
-    return f"<ul{kind}>{''.join(f'<li>{escape(words)}</li>' for words in sentences)}</ul>"
+    """Sentences as a list."""
+    return f"<ul>{''.join(f'<li>{escape(words)}</li>' for words in sentences)}</ul>"
 
 
 def facts(words: Mapping[str, str]) -> str:

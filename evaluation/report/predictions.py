@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from evaluation.report.figures import (
     NARROW,
-    ROW,
     legend_below,
     name_points,
     picture,
     plain_log,
     short,
 )
+from evaluation.report.page import table
 from perturbation.competition import PROGRAMS
 
 N_NAMED = 10
@@ -61,7 +61,7 @@ def effect(name: str, effects: pd.DataFrame, score: float) -> str:
         f"{name}, Pearson delta {score:.3f}. Of the {len(moved)} genes that move most, "
         f"{predicted.columns[0]} has {right} on the right side of zero."
     )
-    return predicted_and_true(true, predicted, moved, f"effect of {name}", says)
+    return predicted_and_true(true, predicted, moved, f"effect of {name}, {UNIT}", says)
 
 
 def strength(scores: pd.DataFrame) -> str:
@@ -72,10 +72,10 @@ def strength(scores: pd.DataFrame) -> str:
     predicted = lengths["predicted_length"].unstack()
     true, first = lengths["true_length"].groupby(level=0).mean(), predicted.iloc[:, 0]
     says = (
-        f"Length of the effect against the perturbed centroid, {UNIT}. {predicted.columns[0]} "
-        f"predicts {(first / true).median():.2f} of the true length in the median, and ranks "
-        f"lengths with a correlation of {first.corr(true, 'spearman'):.2f}. Pearson delta does not "
-        "see length; MMD does."
+        f"Length of the effect against the perturbed centroid, {UNIT}. In the median, "
+        f"{predicted.columns[0]} predicts {(first / true).median():.2f} of the true length; rank "
+        f"correlation {first.corr(true, 'spearman'):+.2f}. Pearson delta does not see length; MMD "
+        "does."
     )
     named, shown = true.nlargest(N_NAMED).index, predicted.where(predicted > NO_LENGTH)
     return predicted_and_true(true, shown, named, "length of the effects", says, log=True)
@@ -84,16 +84,16 @@ def strength(scores: pd.DataFrame) -> str:
 def shares(scores: pd.DataFrame, proportions: pd.DataFrame, program: str) -> str:
     """Draw the shares of a program."""
     predicted = scores.groupby(["perturbation", "contender"], observed=True)[program].mean()
-    table = predicted.unstack()
-    true = proportions.loc[table.index, program]
-    errors = table.sub(true, axis=0).abs()
+    of_each = predicted.unstack()
+    true = proportions.loc[of_each.index, program]
+    errors = of_each.sub(true, axis=0).abs()
     means = errors.mean()
     says = (
         f"{program}: mean error {means.iloc[0]:.4f} for {means.index[0]}, smallest "
         f"{means.min():.4f} ({means.idxmin()}); the true shares spread by {true.std():.3f}."
     )
     named = errors.iloc[:, 0].nlargest(N_NAMED).index
-    return predicted_and_true(true, table, named, f"share of {program}", says)
+    return predicted_and_true(true, of_each, named, f"share of {program}", says)
 
 
 def cells(name: str, cells: pd.DataFrame, names: Sequence[str], score: float) -> str:
@@ -109,7 +109,7 @@ def cells(name: str, cells: pd.DataFrame, names: Sequence[str], score: float) ->
             for number, program in enumerate(PROGRAMS):
                 here = rows[rows["program"] == program]
                 ax.scatter(here["x"], here["y"], 6, color=f"C{number}", label=program, lw=0)
-            ax.set_title(short(of))
+            ax.set_title(short(of), fontsize=8)
         legend_below(figure, panels[0, 0], 3)
 
     told = "; ".join(
@@ -124,41 +124,24 @@ def cells(name: str, cells: pd.DataFrame, names: Sequence[str], score: float) ->
     return picture(draw, f"True and predicted cells of {name}", says, size)
 
 
-def bars(table: pd.DataFrame, what: str, says: str) -> str:
-    """Draw a bar for every number, a colour a column."""
-
-    def draw(figure: Figure) -> None:
-        ax = figure.subplots()
-        table.rename(index=short).plot.barh(ax=ax, legend=False)
-        ax.set(xlabel=what, ylabel="")
-        ax.invert_yaxis()
-        ax.grid(axis="y", visible=False)
-        if table.shape[1] > 1:
-            legend_below(figure, ax)
-
-    height = ROW * (table.size + len(table)) + 0.9
-    return picture(draw, what, says, (NARROW[0], height))
-
-
 def own_transcript(scores: pd.DataFrame) -> str:
-    """Draw the Pearson delta of every contender with and without the target's own transcript."""
+    """Pearson delta of every contender with and without the target's own transcript."""
     columns = {"pearson_delta": "all genes", "pearson_without_own": "without the target's own"}
-    table = scores.groupby("contender", observed=True)[list(columns)].mean().rename(columns=columns)
-    table = table.rename_axis(None)
-    with_own, without = table.iloc[0]
+    means = scores.groupby("contender", observed=True)[list(columns)].mean().rename(columns=columns)
+    with_own, without = means.iloc[0]
     says = (
-        f"Without the target's own transcript {table.index[0]} scores {without:.4f} in place of "
-        f"{with_own:.4f}: on these panels {with_own - without:+.4f} comes from it."
+        f"Pearson delta. Without the target's own transcript {means.index[0]} scores {without:.4f} "
+        f"in place of {with_own:.4f}: on these panels {with_own - without:+.4f} comes from it."
     )
-    return bars(table, "Pearson delta with and without the own transcript", says)
+    return table(means, says, dict.fromkeys(columns.values(), "{:.4f}"))
 
 
 def weights(found: Mapping[str, pd.Series]) -> list[str]:
-    """Draw learnt weights, a picture for each kind."""
-    drawn = []
+    """Learnt weights, a table for each kind."""
+    tables = []
     for kind, values in found.items():
-        says = f"{kind}: {values.idxmax()} weighs most ({values.max():.2f})"
+        says = f"{kind}: {values.idxmax()} weighs most"
         if len(idle := values.index[values < 0.005]):
             says += f"; nothing is given to {', '.join(idle)}"
-        drawn.append(bars(values.to_frame(), f"{kind}: weights", f"{says}."))
-    return drawn
+        tables.append(table(values.to_frame("weight"), f"{says}.", {"weight": "{:.2f}"}))
+    return tables

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -33,24 +32,21 @@ Means = Mapping[str, pd.DataFrame]
 """From a metric to mean scores, knock-outs x contenders, the shipped one first."""
 
 
-def draw_intervals(shown: Sequence[Comparison], of: Literal["score", "difference"]) -> Draw:
-    """Every score, or every difference to the shipped submission (right is better)."""
+def draw_differences(found: Sequence[Comparison]) -> Draw:
+    """Every difference to the shipped submission with its interval: right is better."""
 
     def draw(figure: Figure) -> None:
         for ax, metric in zip(figure.subplots(len(METRICS)), METRICS, strict=True):
-            rows = [c for c in shown if c.metric == metric]
-            sign, title = 1, f"{TITLES[metric]}, {METRICS[metric]} is better"
-            if of == "difference":
-                sign, over = SIGNS[metric], short(rows[0].reference)
-                title = f"{TITLES[metric]} gained over {over}"
-                ax.axvline(0, color="C0", lw=1)
-            for number, c in enumerate(rows):
-                found, colour = getattr(c, of), VERDICT_COLOURS.get(c.verdict, "C7")
-                ends = [sign * found.low, sign * found.high]
+            rows = [(c, c.difference) for c in found if c.metric == metric and c.difference]
+            sign = SIGNS[metric]
+            ax.axvline(0, color="C0", lw=1)
+            for number, (c, gain) in enumerate(rows):
+                colour = VERDICT_COLOURS.get(c.verdict, "C7")
+                ends = [sign * gain.low, sign * gain.high]
                 ax.plot(ends, [number, number], color=colour, lw=2, solid_capstyle="butt")
-                ax.plot(sign * found.mean, number, "o", color=colour, ms=5)
-            ax.set_title(title)
-            ax.set_yticks(range(len(rows)), [short(c.contender) for c in rows])
+                ax.plot(sign * gain.mean, number, "o", color=colour, ms=5)
+            ax.set_title(f"{TITLES[metric]} gained over {short(found[0].reference)}")
+            ax.set_yticks(range(len(rows)), [short(c.contender) for c, _ in rows])
             ax.set_ylim(len(rows) - 0.5, -0.5)
             ax.grid(axis="y", visible=False)
             ax.locator_params(axis="x", nbins=5)
@@ -58,26 +54,19 @@ def draw_intervals(shown: Sequence[Comparison], of: Literal["score", "difference
     return draw
 
 
-def forest(comparisons: Sequence[Comparison]) -> list[str]:
-    """Draw what decides: every difference, then every score, with intervals."""
+def forest(comparisons: Sequence[Comparison]) -> str:
+    """Draw what decides: every difference with its interval."""
     found = [c for c in comparisons if c.difference]
     n = {v: sum(c.verdict == v for c in found) for v in ("better", "worse")}
-    best = [
-        max((c for c in comparisons if c.metric == m), key=lambda c: SIGNS[c.metric] * c.score.mean)
-        for m in METRICS
-    ]
-    differences = (
-        f"Right of the line is better than {comparisons[0].reference}, in every metric. Of "
+    own = [c for c in comparisons if c.contender == c.reference]
+    scores = ", ".join(f"{TITLES[c.metric]} {c.score.mean:.4f}" for c in own)
+    says = (
+        f"Right of the line is better than {own[0].reference} ({scores}), in every metric. Of "
         f"{len(found)} differences {n['better']} are really better (green), {n['worse']} really "
         "worse (red); the grey ones cannot be told from noise."
     )
-    levels = "; ".join(f"{TITLES[c.metric]} {c.contender} ({c.score.mean:.4f})" for c in best)
-    size, of_all = (forest_size(len(shown) // len(METRICS)) for shown in (found, comparisons))
-    drawn = draw_intervals(found, "difference"), draw_intervals(comparisons, "score")
-    return [
-        picture(drawn[0], "Differences to the reference with intervals", differences, size),
-        picture(drawn[1], "Mean scores with intervals", f"Mean scores. Best: {levels}.", of_all),
-    ]
+    size = forest_size(len(found) // len(METRICS))
+    return picture(draw_differences(found), "Differences to the reference", says, size)
 
 
 def forest_size(n_rows: int) -> tuple[float, float]:
@@ -126,13 +115,11 @@ def against(means: Means, facts: pd.Series, what: str, *, log: bool) -> str:
     told = []
     for metric, sign in SIGNS.items():
         rho, p = rank_correlation(facts.to_numpy(), means[metric][names[0]].to_numpy())
-        others = sign * by_group[metric].drop(columns=names[0])
-        ahead = others.max(axis=1) > sign * by_group[metric][names[0]]
-        led = ", ".join(str(int(group) + 1) for group in ahead.index[ahead]) or "none"
-        told.append(f"{TITLES[metric]} {rho:+.2f} (p {p:.2g}), another leads in {led}")
+        n_led = ((sign * by_group[metric]).idxmax(axis=1) == names[0]).sum()
+        told.append(f"{TITLES[metric]} {rho:+.2f} (p {p:.2g}), best in {n_led}")
     says = (
-        f"Rank correlation of the scores of {names[0]} with {what}, and in which of "
-        f"{groups.nunique()} groups from left to right another leads: {'; '.join(told)}."
+        f"Dots: {names[0]}, one a knock-out; lines: means of {len(at)} groups. Its scores' rank "
+        f"correlation with {what}, and in how many groups it is best: {'; '.join(told)}."
     )
     return picture(draw, f"Scores against {what}", says, (4.2, 6.6))
 

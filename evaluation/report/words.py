@@ -45,3 +45,8 @@ def learnt_weights(predictor: Predictor, gene_features: GeneFeatures) -> dict[st
     if (of_sources := getattr(mixed, "source_weights", None)) is not None:
         found["Sources of knowledge"] = pd.Series(of_sources, index=list(gene_features.sources))
     return found
+
+
+def weights_in_words(weights: pd.Series) -> str:
+    """Name each with its weight, in the order given."""
+    return ", ".join(f"{name} {value:.2f}" for name, value in weights.items())

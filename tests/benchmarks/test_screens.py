@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import screens, worlds
+from benchmarks.cells import median_proportions
 from evaluation.crossval.baselines import N_COMPONENTS, RIDGE, BilinearRegression
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.errors import InputError
@@ -147,5 +148,5 @@ def test_median_proportions_sum_to_one(centroids):
     shares = pd.concat([shares, 2 * shares.loc[["A"]].set_axis(["NC"]), shares.set_axis([*"DEF"])])
     shares.loc[["A", "B", "C"], "pre_adipo"] += 0.5
     training = training_of(centroids, pd.Series(1, centroids.index), centroids.mean(), shares)
-    found = screens.median_proportions(training, None, None, ["X"])
+    found = median_proportions(training, None, None, ["X"])
     np.testing.assert_allclose(found[["pre_adipo", "adipo", "other"]].sum(axis=1), 1)

@@ -278,6 +278,7 @@ def test_the_command_writes_every_number(competition, tmp_path, capsys):
     assert local_test.main(arguments) == 0
     printed = capsys.readouterr().out
     assert "MeanUnitResidual" in printed
+    assert "Sources of knowledge, shipped: GO " in printed
     assert "Pearson delta of perturbed centroid is 0 in 100 percent of cases" in printed
     result = json.loads(file.read_text())
     assert set(result) == {"settings", "notes", "comparisons", "perturbations", "rows"}

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from evaluation.report.figures import draw_named, picture
+from evaluation.report.figures import draw_named, picture, short
 from evaluation.report.page import bullets, render, table
 from evaluation.report.score_pictures import every_knockout
 from evaluation.scoring.metrics import METRICS
@@ -35,7 +35,7 @@ FLAGS = [
 ]
 MEGABYTES = 1e6
 LOADED = r'<(?:script|iframe|object)[^>]+src|src="(?!data:)|url\(|@import'
-LINKED = r"#s\d+$|data:,$|https://pubmed\.ncbi\.nlm\.nih\.gov/"
+LINKED = r"#s\d+$|data:,$|atlas\.csv$|https://pubmed\.ncbi\.nlm\.nih\.gov/"
 
 MEASURE = f"<script>{Path(__file__).with_name('measure.js').read_text()}</script>"
 PRINTED = """<script>
@@ -116,6 +116,11 @@ def test_points_get_their_names_and_no_name_covers_another():
         name.get_window_extent()
     boxes = [Text.get_window_extent(name) for name in names]
     assert all(box.count_overlaps(boxes) == 1 for box in boxes)
+
+
+def test_a_long_name_keeps_what_tells_it_apart():
+    assert short("a.long.package.of.models:Mine").endswith(":Mine")
+    assert short("shipped, but with every weight at one").startswith("shipped, but")
 
 
 def test_the_same_picture_has_the_same_bytes():

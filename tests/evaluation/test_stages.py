@@ -125,8 +125,9 @@ def test_the_memory_of_a_stage_is_its_own_alone(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_stage_ends_with_the_program_that_started_it(tmp_path, number):
     (tmp_path / "main.py").write_text(
-        "import os, time\ndef train():\n    open('pid', 'w').write(str(os.getpid()))\n"
-        "    try:\n        time.sleep(60)\n    finally:\n        open('tidied', 'w').close()\n"
+        "import os, time\ndef train():\n    try:\n"
+        "        open('pid', 'w').write(str(os.getpid()))\n        time.sleep(60)\n"
+        "    finally:\n        open('tidied', 'w').close()\n"
     )
     code = "import pathlib, sys; from evaluation.local.stages import run_stage; "
     code += "run_stage(pathlib.Path(sys.argv[1]), 'train', {})"
@@ -135,6 +136,6 @@ def test_a_stage_ends_with_the_program_that_started_it(tmp_path, number):
         time.sleep(0.01)
     child = psutil.Process(int((tmp_path / "pid").read_text()))
     os.kill(parent.pid, number)
-    parent.wait(10)
-    child.wait(10)
+    parent.wait(50)
+    child.wait(50)
     assert (tmp_path / "tidied").exists()

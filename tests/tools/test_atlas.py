@@ -50,6 +50,7 @@ def test_the_csv_holds_every_target_once(all_pages):
     assert len(table) == table["target"].nunique() == 80
     assert table["low"].le(table["expected"]).all()
     assert table["closeness"].between(0, 1).all()
+    assert "\\n" not in paths["atlas"].read_text().partition("<script>")[0]
 
 
 def test_what_ranks_fat_cells_is_withheld_where_it_is_noise(all_pages):

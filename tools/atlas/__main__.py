@@ -67,12 +67,10 @@ def atlas_page(model_directory: Path, targets: Path, out: Path) -> Path:
         "How far to believe it": [_believe(left_out), _closeness_picture(left_out)],
         "Fat cells": _fat_cells(atlas.table, left_out, model.training),
         "Map of the targets": _maps(atlas),
-        "All targets": _all_targets(believed),
+        "All targets": f'<p><a href="{CSV}" download>{CSV}</a>, the table as a file.</p>'
+        + _all_targets(believed),
     }
-    intro = (
-        f"{len(names):,} knock-outs nobody measured, predicted from {model.training.description}. "
-        f"The same table: {CSV}, beside this page."
-    )
+    intro = f"{len(names):,} knock-outs to predict, learnt from {model.training.description}."
     return write_page(out, "What is predicted", intro, sections)
 
 
@@ -87,13 +85,12 @@ def _believe(left_out: LeftOut) -> str:
     return bullets(
         [
             f"Each of {len(scores)} training knock-outs was left out and predicted from the "
-            f"others: Pearson delta {scores.mean():.3f} ± {error:.3f} on the {N_PANEL_GENES:,} "
-            f"most variable genes or all, from {scores.min():.2f} to {scores.max():.2f}.",
+            f"others: Pearson delta {scores.mean():.3f} ± {error:.3f} on the most variable genes "
+            f"({N_PANEL_GENES:,} at most), from {scores.min():.2f} to {scores.max():.2f}.",
             f"It {so}. (Closeness: likeness of what is known about a gene and about the nearest "
             f"training knock-out; rank correlation {rho:+.2f}, p {p:.2g}.)",
-            f"The interval is to hold {LEVEL:.0%} of scores; made without them, it held "
-            f"{left_out.coverage():.0%} of those of the training knock-outs.",
-            _fat_sentence(left_out),
+            f"The interval is to hold {LEVEL:.0%} of scores. Of the training knock-outs it held "
+            f"{left_out.coverage():.0%}, each with an interval made of the others.",
         ]
     )
 
@@ -119,10 +116,9 @@ def _closeness_picture(left_out: LeftOut) -> str:
         ax.set(xlabel="closeness to another training knock-out", ylabel="Pearson delta, left out")
 
     first, last = band["expected"].iloc[[0, -1]]
-    says = (
-        "Dots: training knock-outs left out; line and band: what is expected of a target as close, "
-        f"{first:.2f} where nothing alike was measured, {last:.2f} at the right end."
-    )
+    so = f"as close, {first:.2f} at the left end, {last:.2f} at the right"
+    so = so if left_out.closeness_tells else "however close"
+    says = f"Dots: knock-outs left out; line and band: what is expected of a target {so}."
     return picture(draw, "Pearson delta of knock-outs left out against closeness", says)
 
 
@@ -166,12 +162,13 @@ def _all_targets(believed: pd.DataFrame) -> str:
     formats |= {str(name): "{:+.2f}" for name in frame.filter(like="axis")}
     formats |= {str(name): "{:+.3f}" for name in frame.filter(like="shift of ")}
     frame["papers"] = [_link(PAPERS.format(name), "PubMed") for name in frame.index]
-    frame["why"] = [
-        f"<details><summary>why</summary><pre>{_with_links(text)}</pre></details>"
-        for text in believed["why"]
-    ]
+    why = [_with_links(text).replace("\n", "<br>") for text in believed["why"]]
+    frame.insert(
+        0, "why", [f"<details><summary>why</summary><pre>{w}</pre></details>" for w in why]
+    )
     caption = (
-        f"All targets; expected, low and high: of Pearson delta, {LEVEL:.0%}. Search finds genes, "
+        f"Expected Pearson delta with its {LEVEL:.0%} interval, low to high; strength: length of "
+        "the predicted effect; expression: of the target in control cells. Search finds genes, "
         "knock-outs and terms; a click on a heading sorts"
     )
     return table(frame, caption, formats, html=["papers", "why"])

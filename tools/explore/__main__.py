@@ -21,6 +21,7 @@ from tools.explore.look import DEPTH, POOL, Look, look_at
 from tools.explore.oddities import oddities, pool_shifts
 
 SEED = 0
+AXES = "Axes, their share of variance, rank correlation with the shares of programs, and genes"
 
 
 def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) -> Path:
@@ -48,11 +49,7 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
     check_named(named, dataset)
     look = look_at(dataset)
     sections: dict[str, str | list[str]] = {
-        "What is here": [
-            facts(_facts(look)),
-            pictures.cells_of_knockouts(look),
-            pictures.depth_of_pools(look),
-        ],
+        "What is here": [facts(_facts(look)), pictures.depth_of_pools(look)],
         "Map of the cells": cell_maps(look, named, SEED),
         "How strong the effects are": [
             pictures.strength_and_chance(look),
@@ -60,8 +57,7 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
         ],
         "First axes of the effects": [
             pictures.axes_map(look),
-            pictures.axes_and_programs(look),
-            table(pictures.axis_genes(look), "Axes, their share of variance and their genes"),
+            table(pictures.axis_table(look), AXES, dict.fromkeys(PROGRAM_FLAGS, "{:+.2f}")),
         ],
         "Programs": [pictures.shares(look, program) for program in PROGRAM_FLAGS],
         "Knock-outs and genes": pictures.heat_map(look),
@@ -73,11 +69,13 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
 
 def _facts(look: Look) -> dict[str, str]:
     training, pools, depths = look.summary.training, look.obs.get(POOL), look.depths
+    n = look.strengths["n_cells"]
     words = {
         "Cells": f"{len(look.dataset.labels):,}, of which {training.n_control_cells:,} controls",
         "Genes": f"{len(training.genes):,}; effects, axes and map are of the "
         f"{look.effects.shape[1]:,} most variable",
-        "Knock-outs": f"{len(look.strengths):,}",
+        "Knock-outs": f"{len(n):,}, of {n.min():,} ({n.idxmin()}) to {n.max():,} cells each, "
+        f"{n.median():,.0f} in the median",
         "Pools": f"not told: no {POOL}" if pools is None else f"{pools.nunique()}",
         "Depth": f"not told: no {DEPTH}",
         "Sample": f"{len(look.panel):,} cells, as many of each knock-out and of the controls",
@@ -90,7 +88,8 @@ def _facts(look: Look) -> dict[str, str]:
 
 def _odd(look: Look, gene_features: GeneFeatures, data: Path) -> str:
     found, shifts = oddities(look, gene_features, data), pool_shifts(look)
-    sentences = [f"{(found['how many'] > 0).sum()} of {len(found)} things looked for were found."]
+    odd = found.index[found["how many"] > 0]
+    sentences = [f"Found {len(odd)} of {len(found)} things looked for: {'; '.join(odd) or 'none'}."]
     if len(shifts):
         sentences.append(
             f"Cells of pool {shifts.idxmax()} lie furthest from the means of their knock-outs: "

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from evaluation.report.figures import ROW, Draw, draw_named, heat, name_points, picture
+from evaluation.report.figures import (
+    ROW,
+    Draw,
+    draw_named,
+    heat,
+    legend_below,
+    name_points,
+    picture,
+)
 from evaluation.report.words import SIGNIFICANT, rank_correlation
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.names import listed
@@ -21,44 +27,24 @@ N_AXIS_GENES = 8
 STANDARD_ERRORS = 3.0
 
 
-def cells_of_knockouts(look: Look) -> str:
-    """Draw how many cells each knock-out has."""
-    n = look.strengths["n_cells"].sort_values(ascending=False)
-
-    def draw(figure: Figure) -> None:
-        ax = figure.subplots()
-        ax.bar(range(len(n)), n, width=1, color="C0")
-        ax.set(xlabel="knock-outs, most cells first", ylabel="cells", xticks=[])
-
-    says = (
-        f"From {n.iloc[-1]:,} cells ({n.index[-1]}) to {n.iloc[0]:,} ({n.index[0]}), half of the "
-        f"knock-outs below {n.median():,.0f}; {look.summary.training.n_control_cells:,} are "
-        "controls."
-    )
-    return picture(draw, "Cells of each knock-out", says)
-
-
 def depth_of_pools(look: Look) -> str:
-    """Draw the counts of a cell, pool by pool."""
-    groups = {str(pool): counts.tolist() for pool, counts in look.depths.groupby(level=0)}
-    if not groups:
+    """Draw the middle 90 percent of the counts of a cell, pool by pool."""
+    if look.depths.empty:
         return ""
-    medians = look.depths.groupby(level=0).median()
+    low, middle, high = (look.depths.groupby(level=0).quantile(q) for q in (0.05, 0.5, 0.95))
 
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
-        style: dict[str, Any] = {"orientation": "horizontal", "medianprops": {"color": "C1"}}
-        ax.boxplot(list(groups.values()), showfliers=False, **style)
-        ax.set_yticks(range(1, len(groups) + 1), list(groups))
-        ax.set_xlabel("counts of a cell (box: middle half)")
-        ax.locator_params(axis="x", nbins=5)
-        ax.xaxis.set_major_formatter("{x:,.0f}")
+        ax.hlines(middle.index, low, high, color="C0")
+        ax.plot(middle, middle.index, "o", color="C0")
+        ax.set_xlabel("counts of a cell, median and middle 90 percent")
+        ax.margins(y=0.5 / len(middle))
 
     says = (
-        f"The median depth of a pool goes from {medians.min():,.0f} ({medians.idxmin()}) to "
-        f"{medians.max():,.0f} counts ({medians.idxmax()})."
+        f"The median depth of a pool goes from {middle.min():,.0f} ({middle.idxmin()}) to "
+        f"{middle.max():,.0f} counts ({middle.idxmax()})."
     )
-    height = max(2.2, ROW * 1.6 * len(groups) + 0.8)
+    height = max(2.2, ROW * 1.6 * len(middle) + 0.8)
     return picture(draw, "Depth of the cells of each pool", says, (4.2, height))
 
 
@@ -152,7 +138,7 @@ def shares(look: Look, program: str) -> str:
         ax.axhline(control, color="C1", label="control ± 2 s.e.")
         ax.errorbar(x, values, error, fmt="o", ms=3, lw=0.8, color="C0", label="knock-outs ± s.e.")
         ax.set(xlabel="knock-outs in order", ylabel=f"share of {program}", xticks=[])
-        ax.legend(loc="upper left")
+        legend_below(figure, ax)
         name_points(figure, ax, x, values, z.abs().nlargest(N_NAMED // 2).index)
 
     says = (
@@ -176,36 +162,12 @@ def axes_map(look: Look) -> str:
     return picture(draw, "Knock-outs on the first two axes of their effects", says)
 
 
-def axes_and_programs(look: Look) -> str:
-    """Draw how the axes go with the shares of the programs."""
-    scores, flags = look.axes.scores, list(PROGRAM_FLAGS)
-    both = pd.concat([scores, look.summary.training.proportions[flags]], axis=1, join="inner")
-    table = both.corr("spearman").fillna(0).loc[scores.columns, flags]
-
-    def draw(figure: Figure) -> None:
-        ax = figure.subplots()
-        heat(ax, table, vmin=-1, vmax=1)
-        ax.tick_params(axis="x", rotation=0)
-        for (i, j), value in np.ndenumerate(table.to_numpy()):
-            text = ax.text(j, i, f"{value:+.2f}", ha="center", va="center")
-            if abs(value) > 0.6:
-                text.set_color("#ffffff")
-
-    program = max(flags, key=lambda name: table[name].abs().max())
-    axis = str(table[program].abs().idxmax())
-    says = (
-        f"Rank correlation of axes and shares over knock-outs: {axis} goes with {program} most "
-        f"({table[program][axis]:+.2f})."
-    )
-    return picture(draw, "Rank correlation of axes with program shares", says, (4.2, 2.6))
-
-
-def axis_genes(look: Look) -> pd.DataFrame:
-    """Return the genes with the largest weights on each axis: columns rise, fall."""
-    rows = {}
-    for axis, share in zip(look.axes.genes.index, look.axes.shares, strict=True):
-        weights = look.axes.genes.loc[axis]
-        most = (weights.nlargest(N_AXIS_GENES), weights.nsmallest(N_AXIS_GENES))
-        rows[f"{axis}, {share:.0%}"] = [", ".join(of.index) for of in most]
-    columns = ["genes that rise along it", "genes that fall"]
-    return pd.DataFrame.from_dict(rows, "index", columns=columns)
+def axis_table(look: Look) -> pd.DataFrame:
+    """Genes with the largest weights on each axis, and how it goes with shares of programs."""
+    axes, flags = look.axes, list(PROGRAM_FLAGS)
+    both = axes.scores.join(look.summary.training.proportions[flags])
+    table = both.corr("spearman").loc[axes.scores.columns, flags]
+    for column, sign in (("genes that rise along it", 1), ("genes that fall", -1)):
+        most = ((sign * axes.genes.loc[axis]).nlargest(N_AXIS_GENES) for axis in table.index)
+        table[column] = [", ".join(of.index) for of in most]
+    return table.set_axis([f"{a}, {s:.0%}" for a, s in zip(table.index, axes.shares, strict=True)])
