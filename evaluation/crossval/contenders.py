@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from evaluation.local.stage_process import describe_failure
 from perturbation.answers import check_predictor
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
@@ -71,7 +72,7 @@ class Contender:
         """Raise InputError unless every part can be found and made."""
         for part in (*self.fit_parts().values(), *self.predict_parts().values()):
             if not callable(part):
-                raise InputError(f"{self.name} cannot be called. Give a function or a class.")
+                raise InputError(f"{self.name} cannot be called. Give a function.")
         if self.predictor:
             self._make_predictor()
 
@@ -156,7 +157,11 @@ def given_contenders(
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{repeated[0]} is given twice; give each once.")
     for contender in given:
-        contender.check()
+        try:
+            contender.check()
+        except Exception as error:  # whatever a user's module or class raises
+            what = f"{contender.name} failed"
+            raise InputError(describe_failure(error, what, str(Path.cwd()))) from error
     return (SHIPPED, *BASELINES, *given)
 
 

@@ -49,6 +49,10 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
     resources
         What train() finds in its model directory, model.npz apart.
     """
+    if not (hasattr(main, "fit") and hasattr(main, "predict")):
+        raise InputError(
+            "main.py has no fit() and predict() for --cv to judge. Use --cv K --whole."
+        )
     with tempfile.TemporaryDirectory() as directory:
         data, model = Path(directory, "data"), Path(directory, "resources")
         prediction = Path(directory, "prediction")
@@ -61,7 +65,8 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
             run_infer(SUBMISSION, data, model, prediction, targets, genes)
         except InputError as error:
             raise InputError(
-                f"{error}\nThis was on a small cut of the data, {WHAT_TO_DO}"
+                f"{error}\nThis was on a small cut of the data ({N_KNOCKOUTS} knock-outs, "
+                f"{N_GENES} genes at most). If it is too small for your model, use --cv K --whole."
             ) from error
         answer = written_answer(prediction, genes)
         shipped = np.concatenate([answer.cells_of(target) for target in targets])

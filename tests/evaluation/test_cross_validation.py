@@ -185,6 +185,7 @@ def test_a_predictor_that_spoils_its_input_harms_no_other(material, scores):
         ("evaluation.crossval.contenders:Nothing", "has no Nothing"),
         ("evaluation.crossval.contenders", "is not understood. Give module:name"),
         ("pathlib:Path", r"has no fit\(\)"),
+        ("evaluation.crossval.folds:split", r"split failed: TypeError: split\(\) missing"),
     ],
 )
 def test_a_predictor_that_is_not_one_is_told(reference, words):
