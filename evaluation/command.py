@@ -7,9 +7,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
 
+from evaluation.local.stage_process import describe_failure
 from perturbation.errors import InputError
+
+HOME = Path(__file__).resolve().parents[1]
+RESOURCES = HOME / "resources"
 
 FAILED, INTERRUPTED, NOBODY_LISTENS = 2, 130, 141
 """Exit statuses; the last two are what a shell says of SIGINT and SIGPIPE."""
@@ -17,6 +24,14 @@ CANNOT_WRITE_TEXT = (
     f"anndata {version('anndata')} cannot write the text of pandas {version('pandas')}. Run `pip "
     'install "pandas<3"`, or take Python 3.12 or newer, for which there is anndata 0.13.'
 )
+
+
+def users_main() -> ModuleType:
+    """Return main.py, which people rewrite; InputError with their error where it does not load."""
+    try:
+        return import_module("main")
+    except (Exception, SystemExit) as error:
+        raise InputError(describe_failure(error, "main.py cannot be loaded", str(HOME))) from error
 
 
 def ending(command: Callable[[], int | None]) -> int:

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import main as submission
-from evaluation.command import command_parser, ending
+from evaluation.command import RESOURCES, command_parser, ending, users_main
 from evaluation.report.words import inner, learnt_weights, weights_in_words
 from perturbation.answers import fitted, predicted_centroids
 from perturbation.data.centroids import TrainingCentroids
@@ -121,7 +120,7 @@ def explain_all(targets: list[str], model: Path, top: int) -> None:
                 f"{target} is no gene that is measured, knocked out in training or known to "
                 f"{GENE_FEATURES_FILE}.{did_you_mean(target, known)}"
             )
-    predictor = fitted(submission.shipped_predictor(), training, gene_features)
+    predictor = fitted(users_main().shipped_predictor(), training, gene_features)
     centroids = predicted_centroids(predictor, targets, len(training.genes))
     for kind, weights in learnt_weights(predictor, gene_features).items():
         print(f"{kind}: {weights_in_words(weights)}")
@@ -134,9 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = command_parser(__doc__)
     parser.add_argument("targets", nargs="+", metavar="GENE")
-    parser.add_argument(
-        "--model", type=Path, default=submission.RESOURCES, help="default: resources/"
-    )
+    parser.add_argument("--model", type=Path, default=RESOURCES, help="default: resources/")
     parser.add_argument("--top", type=int, default=5, help="default: 5")
     options = parser.parse_args(arguments)
     return ending(lambda: explain_all(**vars(options)))

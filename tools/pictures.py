@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
+from evaluation.command import HOME, RESOURCES
 from evaluation.crossval.contenders import BASELINES, SHIPPED
 from evaluation.crossval.fast import Settings
 from evaluation.crossval.run import run
 from evaluation.crossval.workers import Workers
 from evaluation.report.figures import NARROW, legend_below, save_png
 from evaluation.report.score_pictures import draw_differences, forest_size
-from main import RESOURCES
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
@@ -20,7 +20,6 @@ from perturbation.model.cells import choose_cells, herded
 from tools.explore.look import look_at
 from tools.explore.pictures import clustered_effects, draw_effects, heat_size
 
-HOME = RESOURCES.parent
 DEMO, DOCS = HOME / "data" / "demo", HOME / "docs"
 
 

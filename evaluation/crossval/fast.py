@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-import main
+from evaluation.command import users_main
 from evaluation.crossval.contenders import Contender
 from evaluation.crossval.examples import Example, example_of
 from evaluation.crossval.folds import SEED, Truth, split
@@ -148,7 +148,7 @@ def score_fold(material: Material, fold: Fold) -> Scored:
 
 def predict_fold(material: Material, training: Summary, fold: Fold) -> FoldAnswers:
     """Fit everything on the training part; the names of the held-out ones are all it is told."""
-    settings = material.settings
+    main, settings = users_main(), material.settings
     scored = training.training.genes[material.truth.columns].tolist()
     models: dict[tuple[str, str], Model] = {}
     answers = {}

@@ -14,7 +14,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-import main
+from evaluation.command import HOME, users_main
 from evaluation.local.answers import written_answer
 from evaluation.local.stages import run_infer, run_train
 from perturbation.competition import (
@@ -32,7 +32,6 @@ from perturbation.model.cells import most_variable_genes
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.output.model_file import MODEL_FILE
 
-SUBMISSION = Path(main.__file__).resolve().parent
 N_KNOCKOUTS, N_GENES, N_TARGETS = 8, 200, 3
 SAME = 1e-5
 """The written cells are float32."""
@@ -49,6 +48,7 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
     resources
         What train() finds in its model directory, model.npz apart.
     """
+    main = users_main()
     if not (hasattr(main, "fit") and hasattr(main, "predict")):
         raise InputError(
             "main.py has no fit() and predict() for --cv to judge. Use --cv K --whole."
@@ -61,8 +61,8 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
         shutil.copytree(resources, model, ignore=shutil.ignore_patterns(MODEL_FILE))
         targets, genes = _write_cut(summary, data)
         try:
-            run_train(SUBMISSION, data, model)
-            run_infer(SUBMISSION, data, model, prediction, targets, genes)
+            run_train(HOME, data, model)
+            run_infer(HOME, data, model, prediction, targets, genes)
         except InputError as error:
             raise InputError(
                 f"{error}\nThis was on a small cut of the data ({N_KNOCKOUTS} knock-outs, "

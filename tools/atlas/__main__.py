@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from evaluation.command import command_parser, ending
+from evaluation.command import RESOURCES, command_parser, ending
 from evaluation.report.figures import picture
 from evaluation.report.page import bullets, table, write_page
-from main import RESOURCES
 from perturbation.competition import PERTURBATIONS_FILE
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.names import read_names

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-import main as submission
+from evaluation.command import users_main
 from evaluation.report.words import SIGNIFICANT, rank_correlation
 from evaluation.scoring.metrics import pearson_delta
 from perturbation.answers import fitted, predicted_centroids
@@ -106,7 +106,7 @@ def leave_one_out(model: Model, gene_features: GeneFeatures) -> LeftOut:
     with progress(len(names), "leaving one out", unit="knock-out") as bar:
         for name in names:
             rest = training.without([name])
-            predictor = fitted(submission.shipped_predictor(), rest, gene_features)
+            predictor = fitted(users_main().shipped_predictor(), rest, gene_features)
             asked = predicted_centroids(predictor, [name, UNKNOWN], len(rest.genes))
             centroid, of_any = asked
             truth = training.perturbation_centroids.loc[[name]].to_numpy()[:, panel]

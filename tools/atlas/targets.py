@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-import main as submission
+from evaluation.command import users_main
 from perturbation.answers import fitted, predicted_centroids
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
@@ -45,7 +45,7 @@ def make_atlas(
 ) -> Atlas:
     """Predict every target by main.py's own parts, in blocks."""
     training = model.training
-    predictor = fitted(submission.shipped_predictor(), training, gene_features)
+    predictor = fitted(users_main().shipped_predictor(), training, gene_features)
     axes = axes_of(effects_from(training, training.perturbed_centroid), N_AXES)
     directions, fat = axes.genes.to_numpy(), fat_direction(training)
     rows, scores = [], []
@@ -74,7 +74,7 @@ def make_atlas(
 
 def _program_shifts(model: Model, gene_features: GeneFeatures, targets: list[str]) -> pd.DataFrame:
     """(n_targets, 4) predicted proportions minus the controls'."""
-    _, proportions = submission.predict(model, gene_features, targets, list(model.training.genes))
+    _, proportions = users_main().predict(model, gene_features, targets, list(model.training.genes))
     shifts = proportions - model.training.proportions.loc[CONTROL_LABEL, list(PROGRAM_FLAGS)]
     return shifts.add_prefix("shift of ")
 

@@ -8,9 +8,8 @@ One pass over the cells; the pictures are of a sample that is spread evenly over
 import sys
 from pathlib import Path
 
-from evaluation.command import command_parser, ending
+from evaluation.command import RESOURCES, command_parser, ending
 from evaluation.report.page import PAGE, bullets, facts, table, write_page
-from main import RESOURCES
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.dataset import open_dataset
 from perturbation.files import check_writable
