@@ -40,6 +40,7 @@ from evaluation.tables import write_json
 from evaluation.whole import run as whole_run
 from evaluation.whole.submission import find_submission
 from perturbation.competition import CELLS_PER_PERTURBATION as FEWEST
+from perturbation.errors import InputError
 from perturbation.files import check_writable, remove_leftovers
 
 SUBMISSION = Path(__file__).resolve().parent
@@ -107,6 +108,8 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
     """Test against the organisers' local ground truth; return the exit status."""
     scorer = local_run.choose_scorer(args.scorer)
     out = args.out if args.score_only in (None, True) else args.score_only
+    if isinstance(args.score_only, Path) and not args.score_only.is_dir():
+        raise InputError(f"--score-only: {args.score_only} is no directory. Give a prediction's.")
     places = choose_places(SUBMISSION, data, args.model, out)
     truth = read_local_truth(places.data)
     panels = local_run.local_panels(places.data, truth, *args.panels)

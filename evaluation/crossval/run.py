@@ -85,14 +85,17 @@ def words_of(data: Path, material: Material) -> dict[str, str]:
     panel = (n_scored, settings.panel, settings.panel_genes, settings.panel_draws)
     return {
         "Data": f"{data.name}: {material.summary.training.description}",
-        "Folds": f"{settings.n_folds}, dealt anew for each of {settings.n_repeats} repeats",
+        "Folds": f"{settings.n_folds}, dealt {settings.n_repeats} times, each anew",
         "Panels": describe_panels(*panel) + "; the same for all predictors, anew for every fold",
         "Cells": "those of predict(), as infer() writes them",
         "Truth": "the first 100 cells of a knock-out in file order; all of them for its mean",
         "Proportions": "the controls' for the control centroid, the training mean for the other "
         "two baselines, else the shipped rule",
         "Interval": "95 percent, for the expected score over new knock-outs; studentised "
-        "bootstrap over knock-outs" + _of_repeats(settings.n_repeats),
+        "bootstrap over knock-outs"
+        + _of_repeats(settings.n_repeats)
+        + "; those of differences are "
+        "the wider, the more contenders are compared",
     }
 
 

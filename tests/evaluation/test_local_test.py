@@ -70,6 +70,11 @@ def test_a_rejected_prediction_exits_with_one_and_says_why(prediction, capsys):
     assert "REJECTED" in capsys.readouterr().out
 
 
+def test_score_only_of_no_directory_is_a_wrong_call(tmp_path, capsys):
+    assert local_test.main(["--data", str(DEMO), "--score-only", str(tmp_path / "misspelt")]) == 2
+    assert "misspelt is no directory" in capsys.readouterr().err
+
+
 def test_score_only_prints_scores(prediction, capsys):
     local_test.main(["--data", str(DEMO), "--score-only", "--out", str(prediction)])
     assert "your prediction" in capsys.readouterr().out
