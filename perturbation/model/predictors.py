@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from perturbation.answers import fitted, predicted_centroids
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.direction_mix import fit_mix, predict_coefficients
 from perturbation.model.effects import deviation_gram, effects_of
@@ -134,12 +135,15 @@ class OwnTranscript:
         of_others = weights @ values[:, columns] - weights[rows] * own
         values[rows, columns] = of_others / (weights.sum() - weights[rows])
         without_own = pd.DataFrame(values, index=centroids.index, columns=centroids.columns)
-        self.inner.fit(replace(training, perturbation_centroids=without_own), gene_features)
+        without = replace(training, perturbation_centroids=without_own)
+        self.inner = fitted(self.inner, without, gene_features)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
         """Return inner's centroids with the own transcript set, or the measured ones."""
-        centroids = self.inner.predict(perturbations)
+        # Checked here too, so that what is wrong with inner's is said of inner.
+        answers = predicted_centroids(self.inner, perturbations, len(self.control))
+        centroids = np.array([*answers]).reshape(-1, len(self.control))
         columns = self.control.index.get_indexer(pd.Index(perturbations))
         here = np.flatnonzero(columns >= 0)
         centroids[here, columns[here]] = self.ratio * self.control.to_numpy()[columns[here]]
