@@ -103,6 +103,7 @@ def run(
     words = words_of(data, material) | {
         "Cells": "what infer() wrote; of the baselines, the cells that ship at their centroids",
         "Proportions": "what infer() wrote; the controls' for the control centroid, else the mean",
+        "Weights": "black boxes say nothing of what they weigh; the fast way does",
         **{f"Black box {s.name}": _words(whole, s) for s in submissions},
     }
     return Finished(material, scores, compare(scores, len(BASELINES)), words, examples)
