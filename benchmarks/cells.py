@@ -21,7 +21,7 @@ import pandas as pd
 
 import main
 from benchmarks.screens import read_cells
-from evaluation.command import command_parser
+from evaluation.command import RESOURCES, command_parser
 from evaluation.crossval.contenders import control_proportions, mean_proportions
 from evaluation.local.answers import Answer, constant_answer, score_answer, written_answer
 from evaluation.local.stages import infer_values
@@ -38,8 +38,6 @@ from perturbation.model.parts import Predictor
 from perturbation.model.predictors import ControlCentroid
 from perturbation.output.model_file import load_model
 from tools.competition_layout import write_competition
-
-RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 
 
 def median_proportions(

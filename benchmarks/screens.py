@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import main as submission
-from evaluation.command import command_parser
+from evaluation.command import RESOURCES, command_parser
 from evaluation.crossval.baselines import BilinearRegression
 from evaluation.scoring.metrics import pearson_delta
 from evaluation.tables import aligned
@@ -40,7 +40,7 @@ from perturbation.model.predictors import (
 from perturbation.progress import progress
 from tools.competition_layout import log_per_100k
 
-FEATURES = Path(__file__).resolve().parent.parent / "resources" / GENE_FEATURES_FILE
+FEATURES = RESOURCES / GENE_FEATURES_FILE
 MOST_TRAINED, MOST_PREDICTED, MOST_SCORED = 122, 100, 1000
 N_PANEL = 1000
 FEWEST_CELLS = 50

@@ -61,8 +61,8 @@ def ending(command: Callable[[], int | None]) -> int:
                 "output, or of temporary files ($TMPDIR), full?",
                 file=sys.stderr,
             )
-    # subtle: Python flushes once more at its end, and must not fail then
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout:  # subtle: Python flushes once more at its end, and must not fail then
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 

@@ -150,5 +150,7 @@ def checked_proportions(table: pd.DataFrame, perturbations: Sequence[str]) -> pd
             f"{len(perturbations):,} perturbations asked, in their order."
         )
     table = table[list(PROGRAM_FLAGS)]
+    if not all(dtype.kind in "fiu" for dtype in table.dtypes):
+        raise InputError(f"{what} hold {listed(table.dtypes, 4)}; expected numbers.")
     check_shares(table, "predict()", SUM_TOLERANCE, 0)
     return table

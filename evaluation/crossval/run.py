@@ -13,7 +13,7 @@ from evaluation.crossval.contenders import BASELINES
 from evaluation.crossval.examples import Example
 from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
-from evaluation.crossval.small_cut import check_small_cut
+from evaluation.crossval.small_cut import check_can_be_judged, check_small_cut
 from evaluation.crossval.workers import Workers
 from evaluation.report.words import learnt_weights, weights_in_words
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
@@ -57,7 +57,7 @@ def read_material(
 
 def run(data: Path, model: Path, settings: Settings, workers: Workers) -> Finished:
     """Cross-validate and compare; see `gather`."""
-    users_main()  # before minutes of reading
+    check_can_be_judged()  # before minutes of reading
     material = gather(data, model, settings)
     check_small_cut(material.summary, model)
     scores, examples = cross_validate(material, workers)
@@ -92,10 +92,8 @@ def words_of(data: Path, material: Material) -> dict[str, str]:
         "Proportions": "the controls' for the control centroid, the training mean for the other "
         "two baselines, else the shipped rule",
         "Interval": "95 percent, for the expected score over new knock-outs; studentised "
-        "bootstrap over knock-outs"
-        + _of_repeats(settings.n_repeats)
-        + "; those of differences are "
-        "the wider, the more contenders are compared",
+        f"bootstrap over knock-outs{_of_repeats(settings.n_repeats)}; those of differences the "
+        "wider, the more contenders are compared",
     }
 
 

@@ -38,6 +38,15 @@ SAME = 1e-5
 WHAT_TO_DO = "so --cv would judge something else than ships. Use --cv K --whole."
 
 
+def check_can_be_judged() -> None:
+    """Raise InputError unless main.py loads and has the two functions that --cv calls."""
+    main = users_main()
+    if not (hasattr(main, "fit") and hasattr(main, "predict")):
+        raise InputError(
+            "main.py has no fit() and predict() for --cv to judge. Use --cv K --whole."
+        )
+
+
 def check_small_cut(summary: Summary, resources: Path) -> None:
     """Raise InputError unless train() and infer() answer as fit() and predict() do.
 
@@ -49,10 +58,6 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
         What train() finds in its model directory, model.npz apart.
     """
     main = users_main()
-    if not (hasattr(main, "fit") and hasattr(main, "predict")):
-        raise InputError(
-            "main.py has no fit() and predict() for --cv to judge. Use --cv K --whole."
-        )
     with tempfile.TemporaryDirectory() as directory:
         data, model = Path(directory, "data"), Path(directory, "resources")
         prediction = Path(directory, "prediction")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import joblib
 
+from evaluation.command import HOME
 from evaluation.local.stage_process import describe_failure
 from perturbation.errors import InputError
 from perturbation.progress import progress
@@ -23,7 +24,6 @@ Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-SUBMISSION = Path(__file__).resolve().parents[2]
 SECONDS_TO_CONNECT = 20
 
 
@@ -88,7 +88,7 @@ def _tell_failure(function: Callable[[Shared, Task], Result], shared: Shared, ta
     except Exception as error:  # of a user's part, as a rule
         what = f"{function.__name__}() failed"
         # the words alone: the error itself may not travel between processes
-        raise InputError(describe_failure(error, what, str(SUBMISSION))) from None
+        raise InputError(describe_failure(error, what, str(HOME))) from None
 
 
 @contextmanager
@@ -110,10 +110,10 @@ def _dask_client(address: str) -> Iterator[Client]:
 def _zipped_code(directory: Path) -> Path:
     """Pack the modules that tasks import, a predictor of one's own at the top included."""
     path = directory / "submission_code.zip"
-    files = [*SUBMISSION.glob("*.py")]
+    files = [*HOME.glob("*.py")]
     for package in ("perturbation", "evaluation"):
-        files += (SUBMISSION / package).rglob("*.py")
+        files += (HOME / package).rglob("*.py")
     with zipfile.ZipFile(path, "w") as archive:
         for file in files:
-            archive.write(file, file.relative_to(SUBMISSION))
+            archive.write(file, file.relative_to(HOME))
     return path
