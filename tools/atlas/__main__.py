@@ -16,11 +16,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from evaluation.command import RESOURCES, command_parser, ending
+from evaluation.reading import read_names
 from evaluation.report.figures import picture
 from evaluation.report.page import bullets, table, write_page
 from evaluation.report.words import SIGNIFICANT, rank_correlation
 from perturbation.competition import PERTURBATIONS_FILE
-from perturbation.data.names import read_names
 from perturbation.files import check_writable, whole_file
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.output.model_file import load_model
