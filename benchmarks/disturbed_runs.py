@@ -23,8 +23,8 @@ import psutil
 import main
 from evaluation.command import FAILED, INTERRUPTED, ending
 from evaluation.local.stages import infer_values
+from evaluation.reading import read_names
 from perturbation.competition import GENES_FILE, PERTURBATIONS_FILE
-from perturbation.data.names import read_names
 from perturbation.output import prediction_file
 
 STAGES = ("train", "infer on disk", "infer in memory")

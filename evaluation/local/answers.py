@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.local.truth import CellsOf, LocalTruth
+from evaluation.reading import cells_of, columns_in
 from evaluation.scoring.metrics import METRICS, has_direction, l1_distance, mmd, pearson_delta
 from perturbation.competition import (
     CELLS_PER_PERTURBATION,
@@ -33,9 +34,9 @@ class Answer:
 def written_answer(directory: Path, genes: Sequence[str]) -> Answer:
     """Return what stands in a prediction directory, the columns those genes."""
     file = open_cells(directory / PREDICTION_FILE, any_values=True)
-    columns = file.columns_of(genes, Path(GENES_FILE))
+    columns = columns_in(file, genes, Path(GENES_FILE))
     return Answer(
-        lambda perturbation: file.cells_of(perturbation, columns),
+        lambda perturbation: cells_of(file, perturbation, columns),
         read_written_proportions(directory / PREDICTED_PROPORTIONS_FILE),
     )
 

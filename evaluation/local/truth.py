@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from evaluation.reading import cells_of, columns_in, read_names, read_uns
 from perturbation.competition import (
     GENES_FILE,
     LOCAL_PROPORTIONS_FILE,
     LOCAL_TRUTH_FILE,
     PROPORTIONS_FILE,
 )
-from perturbation.data.h5ad import open_cells, read_uns
-from perturbation.data.names import read_names
+from perturbation.data.h5ad import open_cells
 from perturbation.data.proportions import read_proportions
 from perturbation.errors import InputError
 
@@ -64,7 +64,7 @@ def read_local_truth(data: Path) -> LocalTruth:
     genes = read_names(data / GENES_FILE)
     proportions = read_proportions(data / LOCAL_PROPORTIONS_FILE)
     file = open_cells(data / LOCAL_TRUTH_FILE)
-    columns = file.columns_of(genes, data / GENES_FILE)
+    columns = columns_in(file, genes, data / GENES_FILE)
     missing = sorted(set(proportions.index) ^ set(file.labels))
     if missing:
         raise InputError(
@@ -76,7 +76,7 @@ def read_local_truth(data: Path) -> LocalTruth:
     return LocalTruth(
         list(proportions.index),
         genes,
-        lambda perturbation: file.cells_of(perturbation, columns),
+        lambda perturbation: cells_of(file, perturbation, columns),
         read_uns(file, "control_centroid_train")[columns],
         read_uns(file, "perturbed_centroid_train")[columns],
         proportions,

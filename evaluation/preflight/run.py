@@ -13,6 +13,7 @@ from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding, has_fau
 from evaluation.preflight.imports import follow_imports
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, push_findings, pushed_files
 from evaluation.preflight.requirements import requirement_findings
+from evaluation.reading import read_names
 from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
 from perturbation.competition import (
     CELLS_PER_PERTURBATION,
@@ -20,7 +21,6 @@ from perturbation.competition import (
     PERTURBATIONS_FILE,
     TRAINING_FILE,
 )
-from perturbation.data.names import read_names
 from perturbation.errors import InputError
 from perturbation.output.model_file import MODEL_FILE, load_model
 from perturbation.output.prediction_file import available_memory, is_built_in_memory

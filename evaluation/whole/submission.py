@@ -14,10 +14,10 @@ import pandas as pd
 from evaluation.local.answers import written_answer as prediction_in
 from evaluation.local.stages import Cost, run_infer, run_train
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
+from evaluation.reading import read_names
 from evaluation.scoring.checks import check_prediction
 from perturbation.answers import checked_cells, checked_proportions
 from perturbation.competition import CELLS_PER_PERTURBATION, GENES_FILE
-from perturbation.data.names import read_names
 from perturbation.errors import InputError, reason
 from perturbation.output.model_file import MODEL_FILE
 

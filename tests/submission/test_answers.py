@@ -20,6 +20,7 @@ from evaluation.local.stage_process import call_by_name, describe_failure
 from evaluation.local.stages import Cost, StageFailure
 from evaluation.preflight import run as preflight_run
 from evaluation.preflight.findings import FAULT
+from evaluation.reading import read_names
 from evaluation.whole.submission import Submission, run_submission
 from perturbation.competition import (
     GENES_FILE,
@@ -29,7 +30,6 @@ from perturbation.competition import (
     TRAINING_FILE,
 )
 from perturbation.data.dataset import open_dataset
-from perturbation.data.names import read_names
 from perturbation.data.summary import summarise
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.command import command_parser, ending
-from perturbation.data.names import listed, read_names
+from evaluation.reading import read_names
+from perturbation.data.names import listed
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
 _FEATURES = Path("resources") / GENE_FEATURES_FILE

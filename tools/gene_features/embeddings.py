@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from perturbation.data.names import listed, read_names
+from evaluation.reading import read_names
+from perturbation.data.names import listed
 from perturbation.errors import InputError
 from tools.gene_features.files import TITLES, first_fields, is_number, reading
 
