@@ -99,19 +99,19 @@ def claimed(places: Places) -> Iterator[None]:
         yield
 
 
-def check_model(places: Places) -> None:
+def check_model(directory: Path, data: Path) -> None:
     """Refuse a model of other data, which may know what is held out here."""
-    if not places.model.is_dir():
+    if not directory.is_dir():
         raise InputError(
-            f"{places.model} is no directory. Give --model the one that holds {MODEL_FILE}, or run "
+            f"{directory} is no directory. Give --model the one that holds {MODEL_FILE}, or run "
             "without --skip-train."
         )
-    if (places.model / MODEL_FILE).is_file():
-        model = load_model(places.model)
-        if not was_trained_on(model, places.data):
+    if (directory / MODEL_FILE).is_file():
+        model = load_model(directory)
+        if not was_trained_on(model, data):
             raise InputError(
-                f"{places.model / MODEL_FILE} was trained on {model.training.description}, other "
-                f"data than {places.data}. Run without --skip-train."
+                f"{directory / MODEL_FILE} was trained on {model.training.description}, other "
+                f"data than {data}. Train again, without --skip-train."
             )
 
 

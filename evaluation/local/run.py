@@ -45,7 +45,7 @@ def run_stages(places: Places, truth: LocalTruth, *, skip_train: bool) -> dict[s
     """Train unless it is to be skipped, then infer the local ground truth's perturbations."""
     costs = {}
     if skip_train:
-        check_model(places)
+        check_model(places.model, places.data)
     put_resources(places)
     if not skip_train:
         costs["train"] = run_train(places.submission, places.data, places.model)
