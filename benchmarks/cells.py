@@ -23,9 +23,14 @@ import main
 from benchmarks.screens import read_cells
 from evaluation.command import RESOURCES, command_parser
 from evaluation.crossval.contenders import control_proportions, mean_proportions
-from evaluation.local.answers import Answer, constant_answer, score_answer, written_answer
+from evaluation.local.answers import (
+    LocalTruth,
+    constant_answer,
+    read_local_truth,
+    score_answer,
+    written_answer,
+)
 from evaluation.local.stages import infer_values
-from evaluation.local.truth import LocalTruth, read_local_truth
 from evaluation.scoring.metrics import METRICS
 from evaluation.tables import aligned
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
@@ -107,7 +112,7 @@ def score_fold(data: Path) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
     with tempfile.TemporaryDirectory() as work:
         run_submission(data, truth, Path(work))
-        answer = written_answer(Path(work), truth.genes)
+        answer = written_answer(Path(work), truth.perturbations, truth.genes)
         scores = {"submission": score_answer(truth, answer, panel)}
         model = load_model(work)
     summary = summarise(open_dataset(data))
@@ -126,9 +131,8 @@ def score_fold(data: Path) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     }
     for name, constant in CONSTANTS.items():
         predictions[name] = main.predict(model, features, *asked, proportions=constant)
-    for name, (cells, shares) in predictions.items():
-        of = dict(zip(truth.perturbations, (block.copy() for block in cells), strict=True))
-        scores[name] = score_answer(truth, Answer(of.__getitem__, shares), panel)
+    for name, prediction in predictions.items():
+        scores[name] = score_answer(truth, prediction, panel)
     scores["control, one repeated row"] = score_answer(truth, constant_answer(truth), panel)
     return scores, pd.DataFrame({kind: describe_cells(cells) for kind, cells in kinds.items()}).T
 
