@@ -33,8 +33,8 @@ import numpy as np
 import main
 from evaluation.command import FAILED, INTERRUPTED, command_parser, ending
 from evaluation.local.stages import infer_values
+from evaluation.reading import read_names
 from perturbation.competition import GENES_FILE, PERTURBATIONS_FILE
-from perturbation.data.names import read_names
 from perturbation.files import unfinished_name
 from perturbation.output import prediction_file
 from simulation.competition import simulate

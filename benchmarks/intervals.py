@@ -45,13 +45,12 @@ from simulation.world import World, draw_cells, draw_world
 N_GENES, CELLS_OF_A_LABEL = 150, 50
 N_TRAINING, N_FRESH = 40, 300
 GAIN = {"pearson_delta": 0.03, "mmd": 0.001, "l1": 0.01}
+BLEND = "perturbation.model.predictors:Blend"
 CONTENDERS = (
     SHIPPED,
     *BASELINES,
-    Contender("kernel ridge", "perturbation.model.predictors:KernelRidge", own_transcript=True),
-    Contender(
-        "mean direction", "perturbation.model.predictors:MeanUnitResidual", own_transcript=True
-    ),
+    Contender("kernel ridge", f"{BLEND}(['mean', 'knowledge'])", own_transcript=True),
+    Contender("mean direction", f"{BLEND}(['mean'])", own_transcript=True),
 )
 SETTINGS = Settings(CONTENDERS, n_folds=5, n_repeats=3)
 

@@ -23,15 +23,10 @@ from evaluation.crossval.baselines import BilinearRegression
 from evaluation.scoring.metrics import pearson_delta
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
+from perturbation.model.direction_mix import PARTS
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor
-from perturbation.model.predictors import (
-    Blend,
-    ControlCentroid,
-    DirectionMix,
-    MeanUnitResidual,
-    OwnTranscript,
-)
+from perturbation.model.predictors import Blend, ControlCentroid, OwnTranscript
 from perturbation.progress import progress
 from tools.competition_layout import log_per_100k
 
@@ -41,25 +36,18 @@ FEWEST_CELLS = 50
 SHIPPED, SHUFFLED = "ships", "shuffled"
 
 
-class NoOwnGene(DirectionMix):
-    """What ships without the part that rests on the target's own place in the data."""
-
-    parts = tuple(part for part in Blend.parts if part != "own gene")
-
-
-class NoProcess(DirectionMix):
-    """What ships without the terms that name the process."""
-
-    parts = tuple(part for part in Blend.parts if part != "process")
+def without(part: str) -> Predictor:
+    """Return what ships without one part of the mix."""
+    return OwnTranscript(Blend([other for other in PARTS if other != part]))
 
 
 CONTENDERS: dict[str, Callable[[], Predictor]] = {
     SHIPPED: submission.shipped_predictor,
     "control": ControlCentroid,
-    "mean": MeanUnitResidual,
+    "mean": lambda: Blend(["mean"]),
     "regression": BilinearRegression,
-    "no own gene": lambda: OwnTranscript(NoOwnGene()),
-    "no process": lambda: OwnTranscript(NoProcess()),
+    "no own gene": lambda: without("own gene"),
+    "no process": lambda: without("process"),
     SHUFFLED: submission.shipped_predictor,
 }
 

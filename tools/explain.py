@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from evaluation.command import RESOURCES, command_parser, ending, users_main
+from evaluation.reading import did_you_mean
 from evaluation.report.words import inner, learnt_weights, weights_in_words
 from perturbation.answers import fitted, predicted_centroids
 from perturbation.data.centroids import TrainingCentroids
-from perturbation.data.names import did_you_mean
 from perturbation.errors import InputError
 from perturbation.model.gene_features import (
     GENE_FEATURES_FILE,

@@ -15,13 +15,13 @@ from evaluation.crossval.fast import Material, Settings, cross_validate
 from evaluation.crossval.folds import read_once
 from evaluation.crossval.small_cut import check_can_be_judged, check_small_cut
 from evaluation.crossval.workers import Workers
+from evaluation.reading import columns_in, read_names
 from evaluation.report.words import learnt_weights, weights_in_words
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
 from perturbation.answers import fitted
 from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
-from perturbation.data.names import read_names
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
 
@@ -51,7 +51,7 @@ def read_material(
 ) -> Material:
     """Read the training cells once; InputError if genes to predict are not among theirs."""
     dataset = open_dataset(data)
-    scored = dataset.columns_of(read_names(data / GENES_FILE), data / GENES_FILE)
+    scored = columns_in(dataset, read_names(data / GENES_FILE), data / GENES_FILE)
     return Material(*read_once(dataset, scored), gene_features, settings)
 
 

@@ -51,10 +51,12 @@ def choose_data(submission: Path, given: Path | None) -> tuple[Path, str]:
             raise InputError(f"--data {given} is no directory; expected one with {TRAINING_FILE}.")
         return given, f"Data: {given}, as asked."
     own, demo = submission / "data", submission / "data" / "demo"
-    if (own / TRAINING_FILE).is_file():
-        return own, f"Data: {own}, the competition's files."
-    if (demo / TRAINING_FILE).is_file():
-        return demo, f"Data: {demo}, the embedded demo; {own} does not hold {TRAINING_FILE}."
+    for place, what in (
+        (own, "the competition's files"),
+        (demo, f"the embedded demo; {own} does not hold {TRAINING_FILE}"),
+    ):
+        if (place / TRAINING_FILE).is_file():
+            return place, f"Data: {place}, {what}."
     raise InputError(f"Neither {own} nor {demo} holds {TRAINING_FILE}. Run `crunch download`.")
 
 
@@ -91,27 +93,24 @@ def claimed(places: Places) -> Iterator[None]:
                     try:
                         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:
-                        print(
-                            f"Another run is at work in {directory}; this one waits for it.",
-                            flush=True,
-                        )
+                        print(f"Waiting for another run in {directory}.", flush=True)
                         fcntl.flock(number, fcntl.LOCK_EX)
         yield
 
 
-def check_model(places: Places) -> None:
+def check_model(directory: Path, data: Path) -> None:
     """Refuse a model of other data, which may know what is held out here."""
-    if not places.model.is_dir():
+    if not directory.is_dir():
         raise InputError(
-            f"{places.model} is no directory. Give --model the one that holds {MODEL_FILE}, or run "
+            f"{directory} is no directory. Give --model the one that holds {MODEL_FILE}, or run "
             "without --skip-train."
         )
-    if (places.model / MODEL_FILE).is_file():
-        model = load_model(places.model)
-        if not was_trained_on(model, places.data):
+    if (directory / MODEL_FILE).is_file():
+        model = load_model(directory)
+        if not was_trained_on(model, data):
             raise InputError(
-                f"{places.model / MODEL_FILE} was trained on {model.training.description}, other "
-                f"data than {places.data}. Run without --skip-train."
+                f"{directory / MODEL_FILE} was trained on {model.training.description}, other "
+                f"data than {data}. Train again, without --skip-train."
             )
 
 

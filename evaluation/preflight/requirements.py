@@ -35,27 +35,25 @@ def requirement_findings(code: Files, packages: dict[str, str]) -> Iterator[Find
         yield Finding(REFUSED, str(error))
         return
     distributions = installed()
-    missing = 0
-    for package, where in packages.items():
-        owner = distributions.get(package, [package])[0]
-        if _canonical(owner) not in named:
-            missing += 1
-            yield Finding(
-                FAULT,
-                f"requirements.txt lacks {owner}, imported as {package} in {where}: the run fails "
-                "there. Add it, if it is on the whitelist.",
-            )
+    owners = {package: distributions.get(package, [package])[0] for package in packages}
+    missing = [package for package, owner in owners.items() if _canonical(owner) not in named]
+    for package in missing:
+        yield Finding(
+            FAULT,
+            f"requirements.txt lacks {owners[package]}, imported as {package} in "
+            f"{packages[package]}: the run fails there. Add it, if it is on the whitelist.",
+        )
     if not missing:
         yield Finding(
             FINE, f"requirements.txt has all that main.py imports: {', '.join(sorted(packages))}."
         )
-    for name in sorted(named.keys() - ALLOWED):
-        yield Finding(
-            WARNING,
-            f"requirements.txt names {name}, which may not be on the platform's whitelist: push "
-            f"then refuses. Look with `crunch whitelist search {name}`.",
-        )
     for name, specifiers in named.items():
+        if name not in ALLOWED:
+            yield Finding(
+                WARNING,
+                f"requirements.txt names {name}, which may not be on the platform's whitelist: "
+                f"push then refuses. Look with `crunch whitelist search {name}`.",
+            )
         if any(specifier.startswith("==") for specifier in specifiers):
             yield Finding(
                 WARNING,

@@ -75,5 +75,4 @@ def _score_table(comparisons: list[Comparison], metric: str) -> str:
 def _knockout_table(means: Means, n_cells: pd.Series) -> str:
     titled = [means[metric].add_prefix(f"{TITLES[metric]}, ") for metric in METRICS]
     frame = pd.concat([n_cells.rename("cells"), *titled], axis=1).rename_axis("knock-out")
-    formats = {str(name): "{:.4f}" for name in frame} | {"cells": "{:,}"}
-    return table(frame, "Every knock-out, mean over repeats and panels", formats)
+    return table(frame, "Every knock-out, mean over repeats and panels")

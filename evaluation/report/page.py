@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from html import escape
 from pathlib import Path
 
@@ -71,33 +71,28 @@ def facts(words: Mapping[str, str]) -> str:
     return f"<dl>{rows}</dl>"
 
 
-def table(
-    frame: pd.DataFrame,
-    caption: str,
-    formats: Mapping[str, str] | None = None,
-    html: Collection[str] = (),
-) -> str:
+def table(frame: pd.DataFrame, caption: str, html: Collection[str] = ()) -> str:
     """Return a table that the reader can sort, and search where it is long.
 
     Parameters
     ----------
     frame
-        Its index is the first column.
+        Its index is the first column. Numbers are written with four digits.
     caption
         Text above it.
-    formats
-        From a column to how its numbers are written, such as "{:.3f}".
     html
         Columns that are HTML already; all others are escaped.
     """
     frame = frame.rename_axis(index=None, columns=None).reset_index(names=frame.index.name or "")
-    writers = {name: _writer((formats or {}).get(str(name), "{}")) for name in frame}
-    writers |= dict.fromkeys(html, str)
-    frame = pd.DataFrame({escape(str(name)): frame[name].map(writers[name]) for name in frame})
+    for name in frame.columns.difference(list(html)):
+        frame[name] = frame[name].map(_written)
+    frame = frame.rename(columns=lambda name: escape(str(name)))
     body = frame.to_html(index=False, border=0, escape=False, justify="unset")
     body = body.replace(">", f"><caption><span>{escape(caption)}</span></caption>", 1)
     return f'<div class="wide" tabindex="0">{body}</div>'
 
 
-def _writer(form: str) -> Callable[[str | float], str]:
-    return lambda value: "" if pd.isna(value) else escape(form.format(value))
+def _written(value: str | float) -> str:
+    if isinstance(value, str):
+        return escape(value)
+    return "" if pd.isna(value) else f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

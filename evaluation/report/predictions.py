@@ -133,4 +133,4 @@ def own_transcript(scores: pd.DataFrame) -> str:
         f"Pearson delta. Without the target's own transcript {means.index[0]} scores {without:.4f} "
         f"in place of {with_own:.4f}: on these panels {with_own - without:+.4f} comes from it."
     )
-    return table(means, says, dict.fromkeys(columns.values(), "{:.4f}"))
+    return table(means, says)

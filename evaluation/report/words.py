@@ -15,7 +15,9 @@ SIGNIFICANT = 0.05
 
 
 def rank_correlation(
-    x: np.ndarray, y: np.ndarray, alternative: Literal["two-sided", "greater"] = "two-sided"
+    x: pd.Series | np.ndarray,
+    y: pd.Series | np.ndarray,
+    alternative: Literal["two-sided", "greater"] = "two-sided",
 ) -> tuple[float, float]:
     """Return Spearman's correlation and its p value; 0 and 1 where a column is constant.
 

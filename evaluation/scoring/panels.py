@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from evaluation.reading import columns_in, read_cells
 from perturbation.competition import GENES_FILE, TRAINING_FILE
 from perturbation.data.h5ad import open_cells
 from perturbation.model.cells import most_variable_genes
@@ -29,7 +30,7 @@ def sample_training_cells(
     last = max(0, len(file.labels) - cells_per_run)
     starts = np.linspace(0, last, n_runs).astype(int)
     rows = np.unique(starts[:, None] + np.arange(min(cells_per_run, len(file.labels))))
-    return file.cells(rows)[:, file.columns_of(genes, data / GENES_FILE)]
+    return read_cells(file, rows)[:, columns_in(file, genes, data / GENES_FILE)]
 
 
 def draw_panels(

@@ -12,12 +12,10 @@ import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy import sparse
 
 from perturbation.data.matrix import Sparse, check_matrix, open_hdf5, read_blocks
 from perturbation.data.names import listed
-from perturbation.errors import InputError, diagnosis
+from perturbation.errors import InputError, reading
 
 CELLS_PER_BLOCK = 256
 
@@ -58,31 +56,6 @@ class CellsFile:
         """Read X once, from first to last; see `matrix.read_blocks`."""
         return read_blocks(self.path, cells_per_block, rows, any_values=self.any_values)
 
-    def cells(self, rows: np.ndarray) -> sparse.csr_array:
-        """(len(rows), n_genes) float64, the cells of these ascending rows."""
-        parts = [
-            block[rows[(rows >= inside.start) & (rows < inside.stop)] - inside.start]
-            for inside, _, block in self.blocks(rows=rows)
-        ]
-        stack = sparse.vstack if parts[0].format == "csr" else sparse.hstack
-        return sparse.csr_array(stack(parts))
-
-    def cells_of(self, perturbation: str, columns: np.ndarray) -> np.ndarray:
-        """(n, len(columns)) as stored, the cells of a perturbation in file order, some genes."""
-        cells = self.cells(np.flatnonzero(self.labels == perturbation))
-        return cells[:, columns].astype(self.dtype).toarray()
-
-    def columns_of(self, genes: Sequence[str], source: Path) -> np.ndarray:
-        """(len(genes),) column of each gene that `source` names; InputError if one is not there."""
-        columns = pd.Index(self.genes).get_indexer(list(genes))
-        missing = [gene for gene, column in zip(genes, columns, strict=True) if column < 0]
-        if missing:
-            raise InputError(
-                f"{len(missing):,} of {len(genes):,} names in {source} are not in {self.path}, "
-                f"first: {', '.join(missing[:2])}. Both must come from one download."
-            )
-        return columns
-
 
 def open_cells(path: Path, columns: Sequence[str] = (), *, any_values: bool = False) -> CellsFile:
     """Open an h5ad file and check all that can be checked without reading X.
@@ -113,7 +86,7 @@ def open_cells(path: Path, columns: Sequence[str] = (), *, any_values: bool = Fa
                 f"obs of {path} has no column {listed(missing)}; found {listed(found, 20)}. "
                 "Add it, or take the competition's file."
             )
-        obs = _table(file["obs"], ["gene", *columns], path)
+        obs = read_columns(file["obs"], ["gene", *columns], path)
         genes = _genes(file["var"], path)
         if not len(obs) or not len(genes):
             raise InputError(
@@ -123,57 +96,32 @@ def open_cells(path: Path, columns: Sequence[str] = (), *, any_values: bool = Fa
     return CellsFile(path, genes, _labels(obs["gene"], path), obs, found, dtype, any_values)
 
 
-def read_uns(file: CellsFile, name: str) -> np.ndarray:
-    """(n_genes,) float64, the values of uns[name]; InputError if these are not so many numbers."""
-    with open_hdf5(file.path) as stored:
-        key = f"uns/{name}"
-        values = _table(stored["uns"], [name], file.path)[name] if key in stored else ()
-    found = np.asarray(values, dtype=np.float64)
-    if len(found) != len(file.genes) or not np.isfinite(found).all():
+def _names_in(table: h5py.Group, path: Path) -> list[str]:
+    """Columns of obs or var, the index first."""
+    index = table.attrs.get("_index")
+    if index is None or "__categories" in table:
         raise InputError(
-            f"uns['{name}'] of {file.path} holds {len(found):,} values, expected one finite number "
-            f"for each of {len(file.genes):,} genes. Run `crunch download`."
+            f"{table.name[1:]} of {path} is not a table as anndata writes it since version 0.8. "
+            "Read the file with anndata, and write it again."
         )
+    return [index, *(name for name in table if name != index)]
+
+
+def read_columns(table: h5py.Group, columns: Sequence[str], path: Path) -> pd.DataFrame:
+    """Read these columns of obs or var, or entries of uns, and no other.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read, or they have different lengths.
+    """
+    with reading(path, element=table.name[1:]):
+        found = pd.DataFrame({name: ad.io.read_elem(table[name]) for name in columns})
     return found
 
 
-def _names_in(table: h5py.Group | h5py.Dataset, path: Path) -> list[str]:
-    """Columns of obs or var, the index first: a group, or compound as before anndata 0.7."""
-    if isinstance(table, h5py.Group) and "_index" in table.attrs:
-        index = table.attrs["_index"]
-        return [index, *(name for name in table if name not in (index, "__categories"))]
-    if isinstance(table, h5py.Dataset) and table.dtype.names:
-        return list(table.dtype.names)
-    raise InputError(f"{table.name[1:]} of {path} is not a table. Write it again with anndata.")
-
-
-def _table(table: h5py.Group | h5py.Dataset, columns: Sequence[str], path: Path) -> pd.DataFrame:
-    """Read these columns and no other."""
-    try:
-        return pd.DataFrame({name: _values(table, name) for name in columns})
-    except MemoryError:
-        raise
-    except Exception as error:  # anndata raises many kinds
-        raise InputError(diagnosis(path, error, table.name[1:])) from error
-
-
-def _values(table: h5py.Group | h5py.Dataset, name: str) -> ArrayLike:
-    """Return a column as it is stored.
-
-    subtle: anndata keeps the names of categories beside the codes; version 0.7 kept them behind a
-    reference, and older ones in uns. `read_elem` knows the first way alone.
-    """
-    if isinstance(table, h5py.Dataset):
-        values, categories = ad.io.read_elem(table)[name], f"uns/{name}_categories"
-    else:
-        values, categories = ad.io.read_elem(table[name]), table[name].attrs.get("categories", "")
-    if not categories or (isinstance(categories, str) and categories not in table.file):
-        return values
-    return pd.Categorical.from_codes(values, ad.io.read_elem(table.file[categories]))
-
-
-def _genes(table: h5py.Group | h5py.Dataset, path: Path) -> np.ndarray:
-    names = pd.Index(_table(table, _names_in(table, path)[:1], path).iloc[:, 0].astype(str))
+def _genes(table: h5py.Group, path: Path) -> np.ndarray:
+    names = pd.Index(read_columns(table, _names_in(table, path)[:1], path).iloc[:, 0].astype(str))
     if not names.str.strip().all():
         raise InputError(f"var of {path} has a gene without a name. Name every gene.")
     if not names.is_unique:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-import anndata as ad
 import h5py
 import numpy as np
 from scipy import sparse
 
-from perturbation.errors import InputError, diagnosis, reason
+from perturbation.errors import InputError, reading, reason
 from perturbation.progress import one_ahead
 
 LARGEST_LOG_VALUE = np.log2(np.float64(1 + 1e5))
@@ -20,10 +20,8 @@ NEAR = 16
 
 Sparse = sparse.csr_array | sparse.csc_array
 Layout = Callable[..., Sparse]
-Piece = tuple[slice, slice]
-"""Rows and columns of X that are read at once."""
-Stored = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Values of a dense X; data, indices and pointers of a sparse one."""
+LAYOUTS: dict[str, Layout] = {"csr_matrix": sparse.csr_array, "csc_matrix": sparse.csc_array}
+"""By the encoding that anndata writes into the file."""
 
 
 @contextmanager
@@ -33,15 +31,10 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        If it is missing, or if it or an element cannot be read; `diagnosis` says why.
+        If it is missing, or if it or an element cannot be read.
     """
-    if not path.is_file():
-        raise InputError(f"{path} is missing. Run `crunch download`, or give the right directory.")
-    try:
-        with h5py.File(path) as file:
-            yield file
-    except (OSError, KeyError, RuntimeError) as error:  # what h5py raises
-        raise InputError(diagnosis(path, error)) from error
+    with reading(path), h5py.File(path) as file:
+        yield file
 
 
 def read_blocks(
@@ -80,7 +73,7 @@ def read_blocks(
     is_zero = not any_values
     with open_hdf5(path) as file:
         stored = one_ahead(_stored(file["X"], cells_per_block, rows))
-        for part in one_ahead(_block(*s, path, any_values=any_values) for s in stored):
+        for part in one_ahead((r, c, _checked(make, path, any_values)) for r, c, make in stored):
             is_zero = is_zero and not part[2].data.any()
             yield part
     if is_zero:
@@ -93,82 +86,73 @@ def read_blocks(
 def check_matrix(file: h5py.File, path: Path, shape: tuple[int, int]) -> np.dtype:
     """Refuse an X of an unknown layout, or not as large as obs and var say; return its type."""
     x = file["X"]
-    if isinstance(x, h5py.Dataset):
-        found, parts = x.shape, {"X": (x, "biuf")}
-    elif all(isinstance(x.get(name), h5py.Dataset) for name in ("data", "indices", "indptr")):
-        kinds = {"data": "biuf", "indices": "iu", "indptr": "iu"}
-        found = tuple(int(n) for n in x.attrs.get("shape", x.attrs.get("h5sparse_shape", ())))
-        parts = {name: (x[name], kind) for name, kind in kinds.items()}
-    else:
+    names = ["X"] if isinstance(x, h5py.Dataset) else ["X/data", "X/indices", "X/indptr"]
+    if not all(isinstance(file.get(name), h5py.Dataset) for name in names):
         raise InputError(
             f"X of {path} is neither a dense array nor a sparse matrix of anndata's. "
             "Write it again with anndata."
         )
+    found = tuple(int(n) for n in x.attrs.get("shape", getattr(x, "shape", ())))
     if found != shape:
         raise InputError(
             f"X of {path} is {found}, but obs and var say {shape}. Write it again with anndata."
         )
-    for name, (part, allowed) in parts.items():
-        if part.dtype.kind not in allowed:
-            needed = "numbers" if "f" in allowed else "whole numbers"
+    for name, allowed in zip(names, ("biuf", "iu", "iu"), strict=False):
+        if file[name].dtype.kind not in allowed:
             raise InputError(
-                f"{name} of {path} holds {part.dtype}; expected {needed}. "
-                "Write it again with anndata."
+                f"{name} of {path} holds {file[name].dtype}; expected "
+                f"{'numbers' if 'f' in allowed else 'whole numbers'}. Write it again with anndata."
             )
     if isinstance(x, h5py.Group):
         _check_pointers(x, path, shape)
-    return np.dtype(next(iter(parts.values()))[0].dtype.str).newbyteorder("=")
+    return np.dtype(file[names[0]].dtype.str).newbyteorder("=")
 
 
 def _check_pointers(x: h5py.Group, path: Path, shape: tuple[int, int]) -> None:
     """Refuse pointers that do not lead through all stored values, row by row."""
-    try:
-        is_csr = ad.io.sparse_dataset(x).format == "csr"
-    except Exception as error:  # anndata raises what comes of an encoding it does not know
+    encoding = x.attrs.get("encoding-type")
+    if encoding not in LAYOUTS:
         raise InputError(
-            f"X of {path} is encoded as {x.attrs.get('encoding-type')!r}; expected csr_matrix, "
-            "csc_matrix or a dense array. Write it again with anndata."
-        ) from error
-    n_major, n_stored = shape[0 if is_csr else 1], len(x["data"])
-    indptr = x["indptr"][:].astype(np.int64)
-    if (
-        len(indptr) != n_major + 1
-        or len(x["indices"]) != n_stored
-        or (indptr[0], indptr[-1]) != (0, n_stored)
-        or (np.diff(indptr) < 0).any()
-    ):
+            f"X of {path} is encoded as {encoding!r}; expected {' or '.join(LAYOUTS)}, or a dense "
+            "array. Write it again with anndata."
+        )
+    n_major, n_stored = shape[encoding == "csc_matrix"], len(x["data"])
+    steps = np.diff(x["indptr"][:].astype(np.int64), prepend=0, append=n_stored)
+    if len(x["indices"]) != n_stored or len(steps) != n_major + 2 or steps.min() < 0 or steps[0]:
         raise InputError(
-            f"The pointers of X of {path} are broken: {len(indptr):,} for {n_major:,} rows or "
+            f"The pointers of X of {path} are broken: {len(x['indptr']):,} for {n_major:,} rows or "
             f"columns, {n_stored:,} values, {len(x['indices']):,} indices. Write it again."
         )
 
 
 def _stored(
     x: h5py.Dataset | h5py.Group, cells_per_block: int, rows: np.ndarray | None
-) -> Iterator[tuple[Piece, Layout, Stored]]:
-    """Yield X as it lies in the file: what is read, the layout, and what scipy builds it of.
+) -> Iterator[tuple[slice, slice, Callable[[], Sparse]]]:
+    """Yield the rows and columns that are read at once, and what makes a matrix of their values.
 
     anndata's own access to sparse rows refuses float16 and the other byte order, as scipy does.
     """
+    shape = n_cells, n_genes = x.shape if isinstance(x, h5py.Dataset) else tuple(x.attrs["shape"])
+    tall, wide = 1, 1
     if isinstance(x, h5py.Dataset):
-        tall, wide = x.chunks or (1, x.shape[1])
+        tall, wide = x.chunks or (1, n_genes)
         # subtle: a chunk is decompressed whole for any part of it. Bands of rows across tall chunks
         # would read each once a band, a time that grows with the square of the number of cells.
-        layout: Layout = (
-            sparse.csc_array if tall * x.shape[1] > wide * x.shape[0] else sparse.csr_array
-        )
-        for piece in _pieces(x.shape, layout, cells_per_block, rows, (tall, wide)):
-            yield piece, layout, x[piece].astype(np.float64, copy=False)
-        return
-    matrix, indptr = ad.io.sparse_dataset(x), x["indptr"][:].astype(np.int64)
-    layout = sparse.csr_array if matrix.format == "csr" else sparse.csc_array
-    for piece in _pieces(matrix.shape, layout, cells_per_block, rows, (1, 1)):
-        major = piece[0 if matrix.format == "csr" else 1]
-        pointers = indptr[major.start : major.stop + 1]
-        inside = slice(int(pointers[0]), int(pointers[-1]))
-        # subtle: h5py's own dtype object in place of numpy's makes np.add.at twenty times slower
-        data = x["data"][inside].astype(np.float64, copy=False).view(np.float64)
-        yield piece, layout, (data, x["indices"][inside], pointers - pointers[0])
+        layout = LAYOUTS["csc_matrix" if tall * n_genes > wide * n_cells else "csr_matrix"]
+    else:
+        layout, indptr = LAYOUTS[x.attrs["encoding-type"]], x["indptr"][:].astype(np.int64)
+    for piece in _pieces(shape, layout, cells_per_block, rows, (tall, wide)):
+        extent = tuple(part.stop - part.start for part in piece)
+        if isinstance(x, h5py.Dataset):
+            values = x[piece].astype(np.float64, copy=False)
+        else:
+            major = piece[layout is sparse.csc_array]
+            pointers = indptr[major.start : major.stop + 1]
+            inside = slice(int(pointers[0]), int(pointers[-1]))
+            # subtle: h5py's own dtype object in place of numpy's makes np.add.at 20 times slower
+            data = x["data"][inside].astype(np.float64, copy=False).view(np.float64)
+            values = data, x["indices"][inside], pointers - pointers[0]
+        yield *piece, partial(layout, values, shape=extent)
 
 
 def _pieces(
@@ -177,22 +161,18 @@ def _pieces(
     cells_per_block: int,
     rows: np.ndarray | None,
     chunk: tuple[int, int],
-) -> list[Piece]:
+) -> Iterator[tuple[slice, slice]]:
     """Cut X into bands of rows if it is to be CSR, else of columns, along its chunks."""
     n_cells, n_genes = shape
     if layout is sparse.csc_array:
         width = max(1, cells_per_block * n_genes // n_cells)
-        return [(slice(0, n_cells), columns) for columns in _steps(0, n_genes, width, chunk[1])]
-    if rows is None:
-        runs = [(0, n_cells)]
-    else:
-        parts = np.split(rows, np.flatnonzero(np.diff(rows) > NEAR) + 1)
-        runs = [(int(part[0]), int(part[-1]) + 1) for part in parts]
-    return [
-        (band, slice(0, n_genes))
-        for first, last in runs
-        for band in _steps(first, last, cells_per_block, chunk[0])
-    ]
+        for columns in _steps(0, n_genes, width, chunk[1]):
+            yield slice(0, n_cells), columns
+        return
+    rows = np.arange(n_cells) if rows is None else rows
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) > NEAR) + 1):
+        for band in _steps(int(run[0]), int(run[-1]) + 1, cells_per_block, chunk[0]):
+            yield band, slice(0, n_genes)
 
 
 def _steps(start: int, stop: int, step: int, chunk: int) -> list[slice]:
@@ -201,37 +181,31 @@ def _steps(start: int, stop: int, step: int, chunk: int) -> list[slice]:
     return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]
 
 
-def _block(
-    piece: Piece, layout: Layout, values: Stored, path: Path, *, any_values: bool
-) -> tuple[slice, slice, Sparse]:
-    """Build the block; an index out of range would make scipy write outside its memory."""
-    rows, columns = piece
-    block = layout(values, shape=(rows.stop - rows.start, columns.stop - columns.start))
+def _checked(make: Callable[[], Sparse], path: Path, any_values: bool) -> Sparse:
+    """Make a block; an index out of range would make scipy write outside its memory."""
     try:
+        block = make()
         block.check_format(full_check=True)
     except ValueError as error:
         raise InputError(f"X of {path} is broken ({reason(error)}). Write it again.") from error
-    n_stored = block.nnz
-    block.sum_duplicates()  # costs little where indices ascend, as they should
-    if block.nnz < n_stored:
+    block.sort_indices()  # costs little where they ascend, as they should
+    if not block.has_canonical_format:
         raise InputError(f"X of {path} stores a value of one gene twice. Write it again.")
     if not any_values and block.nnz:
         lowest, highest = block.data.min(), block.data.max()  # NaN if there is one
         if not (lowest >= 0 and highest <= LARGEST_LOG_VALUE):
             raise InputError(_value_message(lowest, highest, path))
-    return rows, columns, block
+    return block
 
 
 def _value_message(lowest: float, highest: float, path: Path) -> str:
-    expected = f"expected log2(1 + counts per 100,000), 0 to {LARGEST_LOG_VALUE:.2f}"
     if not np.isfinite([lowest, highest]).all():
-        return f"X of {path} holds NaN or infinite values; {expected}. Write the cells again."
-    if lowest < 0:
-        return (
-            f"X of {path} holds negative values, the lowest {lowest:.4g}; {expected}. "
-            "It looks scaled: use the values before that."
-        )
-    return (
-        f"X of {path} holds {highest:.6g}; {expected}. It looks like raw counts: "
-        "use numpy.log2(1 + counts / counts.sum(axis=1) * 100000)."
-    )
+        found, cure = "NaN or infinite values", "Write the cells again."
+    elif lowest < 0:
+        found = f"negative values, the lowest {lowest:.4g}"
+        cure = "It looks scaled: use the values before that."
+    else:
+        found, counts = f"{highest:.6g}", "counts / counts.sum(axis=1) * 100000"
+        cure = f"It looks like raw counts: use numpy.log2(1 + {counts})."
+    expected = f"expected log2(1 + counts per 100,000), 0 to {LARGEST_LOG_VALUE:.2f}"
+    return f"X of {path} holds {found}; {expected}. {cure}"

@@ -1,31 +1,11 @@
-"""Lists of gene names: read from a file, and checked."""
+"""Lists of gene names, checked and looked up."""
 
-import difflib
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from perturbation.errors import InputError, unreadable
-
-
-def read_names(path: str | Path) -> list[str]:
-    """Read gene names, one a line; blank lines, a byte-order mark and CRLF are harmless.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, not UTF-8, empty, or not one name a line, each once.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(unreadable(path, error, "UTF-8 text")) from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if wrong := [line for line in lines if set(line) & set(" \t,;")]:
-        raise InputError(f"{path} must hold one gene name a line, found {wrong[0][:40]!r}.")
-    return check_names(lines, str(path))
+from perturbation.errors import InputError
 
 
 def check_names(names: Sequence[str], source: str) -> list[str]:
@@ -70,8 +50,30 @@ def listed(names: Collection[object], most: int = 3) -> str:
     return ", ".join(str(name) for name in list(names)[:most]) + more
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean A, B?" with names like this one, or nothing."""
-    by_capitals = {str(gene).upper(): str(gene) for gene in known}
-    near = difflib.get_close_matches(name.upper(), by_capitals, cutoff=0.75)
-    return f" Did you mean {listed([by_capitals[n] for n in near])}?" if near else ""
+def columns_of(
+    genes: np.ndarray, wanted: Sequence[str], what: str, where: str, cure: str
+) -> np.ndarray:
+    """(len(wanted),) column of each wanted gene among `genes`.
+
+    Parameters
+    ----------
+    genes
+        Names of the columns.
+    wanted
+        Genes asked for.
+    what, where, cure
+        For the message: what is asked for, where it is sought, what to do.
+
+    Raises
+    ------
+    InputError
+        If some are not there.
+    """
+    columns = pd.Index(genes).get_indexer(pd.Index(wanted))
+    if (columns < 0).any():
+        missing = np.asarray(wanted)[columns < 0]
+        raise InputError(
+            f"{len(missing):,} of {len(wanted):,} {what} are not in {where}, "
+            f"first: {', '.join(missing[:2])}. {cure}"
+        )
+    return columns

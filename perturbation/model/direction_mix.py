@@ -37,6 +37,8 @@ from perturbation.model.effects import (
 from perturbation.model.own_gene import OwnGene
 from perturbation.model.stacking import CONSTANT_PARTS, stack
 
+PARTS = ("control", "mean", "knowledge", "own gene", "process")
+"""As above."""
 RIDGES = (3.0, 1.0, 0.3, 0.1)
 """In units of the kernel's mean diagonal."""
 RESPONSE_RIDGES = (0.8, 0.4, 0.2, 0.1)
@@ -53,7 +55,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Mix:
-    """A fitted mix.
+    """A fitted mix of directions.
 
     Attributes
     ----------
@@ -61,24 +63,19 @@ class Mix:
         The parts and their ridges.
     weights
         (n_parts,) stacking weights.
-    scale
-        Median length of the training effects, unit of the centroids. (Least squares follows the
-        strongest effects; the own transcript is added to the rest in real size.)
-    regressors
-        For each part with a kernel, (n, n) inverse of the penalised kernel.
     axes
         (n, n) principal directions of the training effects in columns, the largest last.
-    bases
-        For each part with a kernel, (n, n) the axes, each shortened by the root of what the
-        response ridge keeps of it.
+    maps
+        For each part (n, n + 1), from a target's kernel to coefficients of the directions in the
+        unit of the centroids; (1, n + 1) for a constant part. (Their size is the median length of
+        the training effects: least squares follows the strongest ones, and the own transcript is
+        added to the rest in real size.)
     """
 
     candidates: tuple[Candidate, ...]
     weights: np.ndarray
-    scale: float
     axes: np.ndarray
-    regressors: dict[str, np.ndarray]
-    bases: dict[str, np.ndarray]
+    maps: dict[str, np.ndarray]
 
 
 def fit_mix(
@@ -106,21 +103,17 @@ def fit_mix(
     products, with_truth = _left_out_moments(candidates, effects, kernels, own, noise)
     chosen, weights = stack([c.part for c in candidates], products, with_truth)
     variances, axes = principal_axes(effects.directions @ effects.directions.T)
-    whole = {**kernels, "own gene": own.kernel(own.directions(effects), axes)}
-    kept = [candidates[i] for i in chosen if candidates[i].part not in CONSTANT_PARTS]
-    return Mix(
-        candidates=tuple(candidates[i] for i in chosen),
-        weights=weights,
-        scale=float(np.median(effects.lengths[:-1])),
-        axes=axes,
-        regressors={
-            part: np.linalg.inv(_penalised(whole[part], ridge * noise)) for part, ridge, _ in kept
-        },
-        bases={
-            part: response_basis(variances, axes, response_ridge)
-            for part, _, response_ridge in kept
-        },
-    )
+    kernels = {**kernels, "own gene": own.kernel(own.directions, axes)}
+    maps = {}
+    for number, weight in zip(chosen, weights, strict=True):
+        part, ridge, response_ridge = candidates[number]
+        if part in CONSTANT_PARTS:
+            coefficients = _constant(part, len(noise))
+        else:
+            regression = np.linalg.inv(_penalised(kernels[part], ridge * noise))
+            coefficients = _smoothed(regression, response_basis(variances, axes, response_ridge))
+        maps[part] = np.median(effects.lengths[:-1]) * weight * coefficients
+    return Mix(tuple(candidates[number] for number in chosen), weights, axes, maps)
 
 
 def predict_coefficients(mix: Mix, target_kernels: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -133,14 +126,9 @@ def predict_coefficients(mix: Mix, target_kernels: Mapping[str, np.ndarray]) -> 
     target_kernels
         (n_targets, n) between targets and training knock-outs, of every part that has one.
     """
-    shape = next(iter(target_kernels.values())).shape
-    parts = [
-        _constant(part, *shape)
-        if part in CONSTANT_PARTS
-        else _smoothed(target_kernels[part] @ mix.regressors[part], mix.bases[part])
-        for part, _, _ in mix.candidates
-    ]
-    return mix.scale * np.tensordot(mix.weights, np.stack(parts), axes=1)
+    n_targets = len(next(iter(target_kernels.values())))
+    constant = dict.fromkeys(CONSTANT_PARTS, np.ones((n_targets, 1)))
+    return sum((constant | dict(target_kernels))[part] @ map_ for part, map_ in mix.maps.items())
 
 
 def _candidates(parts: tuple[str, ...]) -> list[Candidate]:
@@ -170,35 +158,30 @@ def _left_out_moments(
     # Everything is a product of residuals, so no gene is touched again: with 122 knock-outs each
     # turn works on 122 x 122 numbers, not on 122 x 21,592.
     n, gram = len(noise), residual_gram(effects)
-    used = {candidate.part for candidate in candidates}
-    fixed = {
-        (part, ridge): _left_out_regressions(kernel, ridge * noise)
-        for part, kernel in kernels.items()
-        if part in used
-        for ridge in RIDGES
-    }
+    with_kernel = {c.part for c in candidates} - {*CONSTANT_PARTS}
     products, with_truth = np.empty((n, *[len(candidates)] * 2)), np.empty((n, len(candidates)))
     for i in range(n):
         residuals = gram_without(gram, effects.shares, i)
         lengths = np.sqrt(np.maximum(np.diag(residuals), TINY**2))
         directions = residuals / np.outer(lengths, lengths)
         others = np.delete(np.arange(n + 1), i)
-        # What is learnt of the others: their axes, and the regressions' rows that predict number i.
+        # What is learnt of the others: their axes, and the regressions that predict number i.
         among = directions[np.ix_(others, others)]
         variances, axes = principal_axes(among)
         bases = {ridge: response_basis(variances, axes, ridge) for ridge in RESPONSE_RIDGES}
-        regressions = {key: rows[[i]][:, others[:-1]] for key, rows in fixed.items()}
-        if "own gene" in used:
-            # Its own residual left the centre of all: the others' residuals move, as in the Gram.
-            step = effects.shares[i] / (1 - effects.shares[i])
-            at_own = (own.residuals + step * own.residuals[i])[others[:-1]]
-            kernel = own.kernel(at_own / lengths[others[:-1], None], axes)
-            for ridge in RIDGES:
-                rows = _left_out_regressions(kernel, ridge * noise)
-                regressions["own gene", ridge] = rows[[i]][:, others[:-1]]
+        # Its own residual left the centre of all: the others' residuals move, as in the Gram.
+        step = effects.shares[i] / (1 - effects.shares[i])
+        at_own = own.directions * effects.lengths[:-1, None]
+        at_own = np.delete(at_own + step * at_own[i], i, axis=0) / lengths[others[:-1], None]
+        seen = {**kernels, "own gene": own.kernel(at_own, axes)}
+        regressions = {
+            (part, ridge): _left_out_regression(seen[part], ridge * noise, i)
+            for part in with_kernel
+            for ridge in RIDGES
+        }
         predicted = np.concatenate(
             [
-                _constant(part, 1, n - 1)
+                _constant(part, n - 1)
                 if part in CONSTANT_PARTS
                 else _smoothed(regressions[part, ridge], bases[response_ridge])
                 for part, ridge, response_ridge in candidates
@@ -209,10 +192,9 @@ def _left_out_moments(
     return products, with_truth
 
 
-def _constant(part: str, n_targets: int, n: int) -> np.ndarray:
-    """(n_targets, n + 1) of a part that is the same for every target."""
-    row = np.append(np.zeros(n), 1.0) if part == "control" else np.append(np.full(n, 1 / n), 0.0)
-    return np.tile(row, (n_targets, 1))
+def _constant(part: str, n: int) -> np.ndarray:
+    """(1, n + 1) of a part that is the same for every target."""
+    return np.append(np.full(n, float(part == "mean") / n), float(part == "control"))[None]
 
 
 def _smoothed(regression: np.ndarray, basis: np.ndarray) -> np.ndarray:
@@ -230,13 +212,12 @@ def _penalised(kernel: np.ndarray, ridges: np.ndarray) -> np.ndarray:
     return kernel + unit * np.diag(ridges)
 
 
-def _left_out_regressions(kernel: np.ndarray, ridges: np.ndarray) -> np.ndarray:
-    """(n, n) row i: coefficients of the regression without i when it predicts i.
+def _left_out_regression(kernel: np.ndarray, ridges: np.ndarray, left_out: int) -> np.ndarray:
+    """(1, n - 1) coefficients of the others in a regression that never saw the one they predict.
 
-    With M the inverse of the penalised kernel they are -M[i, j] / M[i, i], as block inversion
-    shows; the diagonal is 0.
+    With M the inverse of the whole penalised kernel they are -M[i, j] / M[i, i], as block inversion
+    shows: a row of it is enough, and no kernel is cut.
     """
-    inverse = np.linalg.inv(_penalised(kernel, ridges))
-    coefficients = -inverse / np.diag(inverse)[:, None]
-    np.fill_diagonal(coefficients, 0)
-    return coefficients
+    is_left_out = np.arange(len(kernel)) == left_out
+    row = np.linalg.solve(_penalised(kernel, ridges), is_left_out.astype(np.float64))
+    return (-row[~is_left_out] / row[left_out])[None]

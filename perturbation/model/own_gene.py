@@ -32,12 +32,12 @@ class OwnGene:
     levels
         (m, 2) level in control cells, and end minus start of the process, each standardised over
         the training knock-outs that are measured; 0 for a gene that is not.
-    residuals
-        (n + 1, m) training residuals at these genes, the control's last; 0 likewise.
+    directions
+        (n, m) directions of the training effects at these genes; 0 likewise.
     """
 
     levels: np.ndarray
-    residuals: np.ndarray
+    directions: np.ndarray
 
     @classmethod
     def of(
@@ -53,12 +53,7 @@ class OwnGene:
         known = levels[: len(effects.perturbations)][is_measured[: len(effects.perturbations)]]
         if len(known):
             levels = (levels - known.mean(axis=0)) / np.maximum(known.std(axis=0), SMALLEST_SPREAD)
-        residuals = effects.directions[:, columns] * effects.lengths[:, None]
-        return cls(levels * is_measured[:, None], residuals * is_measured)
-
-    def directions(self, effects: Effects) -> np.ndarray:
-        """(n, m) directions of all training effects at the genes."""
-        return self.residuals[:-1] / np.maximum(effects.lengths[:-1, None], TINY)
+        return cls(levels * is_measured[:, None], effects.directions[:-1, columns] * is_measured)
 
     def kernel(self, directions: np.ndarray, axes: np.ndarray) -> np.ndarray:
         """Products of the descriptions of all genes with those of the training knock-outs.
@@ -74,7 +69,7 @@ class OwnGene:
         -------
         (m, n).
         """
-        n = len(self.residuals) - 1
+        n = len(self.directions)
         # A gene's loadings: how it responds along the axes, largest where the axis is. They count
         # as much as the two levels when their mean square over the training knock-outs is 1 in all.
         loadings = (directions - directions.mean(axis=0)).T @ axes[:, -N_AXES:]

@@ -18,7 +18,7 @@ import pandas as pd
 
 from perturbation.answers import fitted, predicted_centroids
 from perturbation.data.centroids import TrainingCentroids
-from perturbation.model.direction_mix import fit_mix, predict_coefficients
+from perturbation.model.direction_mix import PARTS, fit_mix, predict_coefficients
 from perturbation.model.effects import deviation_gram, effects_of
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.gene_kernels import gene_kernels, source_weights
@@ -40,14 +40,20 @@ class ControlCentroid:
         return np.tile(self.centroid, (len(perturbations), 1))
 
 
-class DirectionMix:
-    """The perturbed centroid plus a mix of directions; subclasses name the parts of the mix.
+class Blend:
+    """The perturbed centroid plus a mix of directions.
 
     The weights of the parts and the ridges are those that do best for training knock-outs left out
     one at a time.
+
+    Parameters
+    ----------
+    parts
+        Those of the mix, as `perturbation.model.direction_mix` names them.
     """
 
-    parts: tuple[str, ...]
+    def __init__(self, parts: Sequence[str] = PARTS) -> None:
+        self.parts = tuple(parts)
 
     def fit(self, training: TrainingCentroids, gene_features: GeneFeatures | None) -> Self:
         """Fit the mix; see `Predictor.fit`."""
@@ -78,7 +84,7 @@ class DirectionMix:
         (len(perturbations), n_training + 1), the last column that of the control's direction.
         """
         own = OwnGene.of(self.training, self.effects, perturbations)
-        of_all = own.kernel(own.directions(self.effects), self.mix.axes)
+        of_all = own.kernel(own.directions, self.mix.axes)
         kernels = self._kernels(perturbations)
         kernels["own gene"] = of_all[len(self.effects.perturbations) :]
         return predict_coefficients(self.mix, kernels)
@@ -87,24 +93,6 @@ class DirectionMix:
         """Return one centroid for each perturbation."""
         delta = self.coefficients(perturbations) @ self.effects.directions
         return np.maximum(self.effects.perturbed_centroid + delta, 0)
-
-
-class MeanUnitResidual(DirectionMix):
-    """The mean direction of the training effects, for every target."""
-
-    parts = ("mean",)
-
-
-class KernelRidge(DirectionMix):
-    """The mean direction, and kernel ridge regression of what is left on the gene kernels."""
-
-    parts = ("mean", "knowledge")
-
-
-class Blend(DirectionMix):
-    """All parts: the way back to the control cells, and what the knocked-out gene itself tells."""
-
-    parts = ("control", "mean", "knowledge", "own gene", "process")
 
 
 class OwnTranscript:

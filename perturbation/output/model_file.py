@@ -9,6 +9,7 @@ import pandas as pd
 
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.names import columns_of
 from perturbation.errors import InputError
 from perturbation.files import as_path, read_npz, whole_file
 
@@ -47,16 +48,11 @@ class Model:
         InputError
             If the model was trained without some of them.
         """
-        columns = pd.Index(self.training.genes).get_indexer(list(genes))
-        if (columns < 0).any():
-            unknown = [gene for gene, column in zip(genes, columns, strict=True) if column < 0]
-            raise InputError(
-                f"{len(unknown):,} of {len(genes):,} genes_to_predict are not in {MODEL_FILE}, "
-                f"first: {', '.join(unknown[:2])}. It was trained on "
-                f"{self.training.description}: if that is another size of the data, run train() "
-                "again on the one at hand."
-            )
-        return columns
+        cure = (
+            f"It was trained on {self.training.description}: if that is another size of the data, "
+            "run train() again on the one at hand."
+        )
+        return columns_of(self.training.genes, genes, "genes_to_predict", MODEL_FILE, cure)
 
 
 def save_model(model: Model, model_directory_path: str | Path) -> Path:

@@ -274,10 +274,10 @@ def test_few_genes_make_one_panel_of_all(material):
 def test_the_command_writes_every_number(competition, tmp_path, capsys):
     file = tmp_path / "cv.json"
     arguments = ["--data", str(competition), "--cv", "3", "--repeats", "1", "--json", str(file)]
-    arguments += ["--predictor", "perturbation.model.predictors:MeanUnitResidual"]
+    arguments += ["--predictor", "perturbation.model.predictors:Blend(['mean'])"]
     assert local_test.main(arguments) == 0
     printed = capsys.readouterr().out
-    assert "MeanUnitResidual" in printed
+    assert "Blend(['mean'])" in printed
     assert "Sources of knowledge, shipped: GO " in printed
     assert "Pearson delta of perturbed centroid is 0 in 100 percent of cases" in printed
     result = json.loads(file.read_text())

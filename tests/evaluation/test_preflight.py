@@ -73,10 +73,6 @@ def without_line(name, text):
     return change
 
 
-def all_of(*changes):
-    return lambda clone: [change(clone) for change in changes]
-
-
 def only_the_demo(clone):
     for path in (clone / "data").iterdir():
         if path.is_file():
@@ -88,7 +84,6 @@ def cut_model(clone):
     (clone / "resources" / "model.npz").write_bytes(whole[:1000])
 
 
-NO_TOOLS_IGNORED = without_line(".gitignore", ".venv")
 BROKEN = {
     "no requirements": (without("requirements.txt"), REFUSED, "requirements.txt is missing, or"),
     "a requirement left out": (
@@ -130,19 +125,14 @@ BROKEN = {
         "largest is old/stray.bin, 4.0",
     ),
     "no method": (without("Method description.md"), FAULT, "description.md` is missing"),
-    "a method not in ASCII": (add("Method description.md", "naïve\n"), FAULT, "outside ASCII"),
+    "a method not in ASCII": (
+        add("Method description.md", "naïve\n"),
+        FAULT,
+        "only ASCII is allowed",
+    ),
     "npz ignored": (add(".gitignore", "*.npz\n"), FAULT, "resources/model.npz would not be sent"),
     "model.npz ignored": (add(".gitignore", "model.npz\n"), FAULT, "model.npz would not be sent"),
     "code ignored": (add(".gitignore", "matrix.py\n"), FAULT, "matrix.py would not be sent"),
-    "a virtual environment": (
-        all_of(NO_TOOLS_IGNORED, add(".venv/lib/site-packages/numpy.py", "")),
-        WARNING,
-        "looks like a virtual environment: .venv/lib/site-packages/numpy.py",
-    ),
-    "a cache": (add(".numba_cache/x.json", ""), WARNING, "looks like a cache: .numba_cache/x.json"),
-    "cells among the code": (add("old/prediction.h5ad", ""), WARNING, "looks like cells: old/pred"),
-    "a token": (add("token", "never read"), FAULT, "push would send what looks like a secret: tok"),
-    "a token in the model": (add("resources/.env.local", ""), FAULT, "looks like a secret: .env"),
     "never trained": (without("resources/model.npz"), FAULT, "no model was trained yet"),
     "a model cut": (cut_model, FAULT, "model.npz cannot be read"),
     "a gene added to the list": (add("data/genes_to_predict.txt", "TBP\n"), FAULT, "first: TBP"),
@@ -163,7 +153,6 @@ def test_a_broken_clone_is_told(clone, fault, monkeypatch):
     findings = preflight(clone)
     assert [finding for finding in findings if finding.level == level and words in finding.text]
     assert has_fault(findings) == (level != WARNING)
-    assert "never read" not in describe_findings(findings)
 
 
 def test_a_clone_that_is_ready_has_no_fault_and_is_left_as_it_was(clone):
@@ -171,7 +160,7 @@ def test_a_clone_that_is_ready_has_no_fault_and_is_left_as_it_was(clone):
     findings = preflight(clone)
     assert {finding.level for finding in findings} == {FINE}, describe_findings(findings)
     text = describe_findings(findings)
-    for words in ("was trained on 400 cells x 60 genes", "is valid", "disk: ", "memory: "):
+    for words in ("was trained on 400 cells x 60 genes", "is valid", "disk: ", "memory, as"):
         assert words in text
     assert text.endswith("Ready to push.")
     made = {path for path in clone.rglob("*") if path.is_file()} - before.keys()
@@ -197,7 +186,7 @@ def infer(data_directory_path, prediction_directory_path, prediction_h5ad_file_p
     ("code", "words"),
     [
         (INFER_THAT_FAILS, "infer() failed: KeyError: 'GENE"),
-        (INFER_THAT_LITTERS, "holds prediction_matrix.h5; only"),
+        (INFER_THAT_LITTERS, "it holds prediction_matrix.h5."),
     ],
 )
 def test_an_infer_that_fails_here_is_told(clone, code, words):
@@ -228,8 +217,8 @@ def test_without_the_client_nobody_can_say(clone, monkeypatch):
 def test_a_full_run_that_does_not_fit_is_told(tmp_path):
     cost = Cost(seconds=1.0, peak_memory_bytes=10**9)
     disk, memory = room_findings(tmp_path, 2_863, 10_238, cost)
-    assert "writes 11.72 GB (2,863 perturbations x 100 cells x 10,238 genes)" in disk.text
-    assert "takes about 1.00 GB, and the client then reads 11.72 GB back" in memory.text
+    assert "2,863 perturbations x 100 cells x 10,238 genes takes 11.72 GB" in disk.text
+    assert "takes 11.72 GB" in memory.text
     disk, _ = room_findings(tmp_path, 2_863, 40_000, cost)
     assert disk.level == FAULT
     _, memory = room_findings(tmp_path, 10, 10, Cost(1.0, 10**11))
@@ -258,7 +247,6 @@ def test_imports_are_followed_through_own_modules_alone(tmp_path):
     [
         ("try:\n    import torch\nexcept ImportError:\n    torch = None\n", False),
         ("try:\n    import torch\nexcept (KeyError, ModuleNotFoundError):\n    pass\n", False),
-        ("from contextlib import suppress\nwith suppress(ImportError):\n    import torch\n", False),
         ("if __name__ == '__main__':\n    import torch\n", False),
         ("try:\n    import torch\nexcept ImportError as e:\n    raise SystemExit from e\n", True),
         ("try:\n    import torch\nfinally:\n    pass\n", True),

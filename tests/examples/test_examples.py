@@ -10,9 +10,9 @@ import pytest
 from benchmarks.examples import FULL, NEIGHBOURS
 from evaluation.local.stage_process import call_by_name
 from evaluation.local.stages import infer_values
+from evaluation.reading import read_names
 from evaluation.scoring.checks import check_prediction, unusable_values
 from perturbation.data.dataset import open_dataset
-from perturbation.data.names import read_names
 from perturbation.data.summary import summarise
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from simulation.competition import simulate

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from evaluation.reading import read_names
 from perturbation.competition import TRAINING_FILE
 from perturbation.data.dataset import open_dataset
-from perturbation.data.names import read_names
 from perturbation.errors import InputError
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,25 +9,26 @@ from perturbation.competition import PROGRAM_FLAGS
 from perturbation.model import direction_mix
 from perturbation.model.effects import (
     effects_of,
+    relative_noise,
 )
 from perturbation.model.gene_kernels import source_weights
 from perturbation.model.own_gene import OwnGene
 from perturbation.model.predictors import (
     Blend,
     ControlCentroid,
-    KernelRidge,
-    MeanUnitResidual,
     OwnTranscript,
 )
 from tests.conftest import training_of
 from tests.perturbation.conftest import N_GENES, Families, own_blend
+
+kernel_ridge = partial(Blend, ["mean", "knowledge"])
 
 
 def correlation(predicted, expected):
     return np.corrcoef(predicted, expected)[0, 1]
 
 
-@pytest.mark.parametrize("kind", [KernelRidge, Blend, own_blend])
+@pytest.mark.parametrize("kind", [kernel_ridge, Blend, own_blend])
 def test_knowledge_predicts_a_knockout_nobody_measured(screen, kind):
     centroids, n_cells, base, effect = screen
     predictor = kind().fit(training_of(centroids, n_cells, base), Families())
@@ -42,15 +44,15 @@ def test_a_target_without_features_gets_the_constant(screen):
     features.sources = ("family",)
     blend = Blend().fit(training_of(centroids, n_cells, base), features)
     unknown, known = blend.coefficients(["?x", "Anew"])
-    control, mean, *_ = blend.mix.weights
+    control, mean, *_ = np.median(blend.effects.lengths[:-1]) * blend.mix.weights
     parts = np.append(np.full(len(centroids), mean / len(centroids)), control)
-    np.testing.assert_allclose(unknown, blend.mix.scale * parts)
+    np.testing.assert_allclose(unknown, parts)
     assert np.ptp(known[:-1]) > 0.1
 
 
 def test_without_features_all_still_predicts(screen):
     centroids, n_cells, base, _ = screen
-    for kind in (MeanUnitResidual, KernelRidge, Blend, own_blend):
+    for kind in (partial(Blend, ["mean"]), kernel_ridge, Blend, own_blend):
         predicted = (
             kind().fit(training_of(centroids, n_cells, base), None).predict(["Anew", "Bnew"])
         )
@@ -99,9 +101,11 @@ def test_terms_of_the_process_are_learnt_where_they_tell_something(screen):
 def test_a_badly_measured_direction_is_leant_on_less(screen):
     centroids, n_cells, base, _ = screen
     few = pd.Series(100, index=n_cells.index).where(n_cells.index != "A0", 20)
-    fitted = KernelRidge().fit(training_of(centroids, few, base), Families())
-    alike = Families().kernel("family", ["Anew"], list(centroids.index))
-    badly, well, *_ = (alike @ fitted.mix.regressors["knowledge"])[0]
+    noise = relative_noise(effects_of(training_of(centroids, few, base)))
+    alike, kernel = (
+        Families().kernel("family", names, list(few.index)) for names in (["Anew"], few.index)
+    )
+    badly, well, *_ = (alike @ np.linalg.inv(direction_mix._penalised(kernel, noise)))[0]
     assert 0 < badly < 0.6 * well
 
 
@@ -119,7 +123,10 @@ def test_one_huge_effect_does_not_set_the_length_of_predictions(screen):
     effects.lengths[0] *= 1000
     own = OwnGene.of(training_of(centroids, n_cells, base + 100), effects)
     mix = direction_mix.fit_mix(("mean",), effects, {}, own)
-    assert mix.scale == np.median(effects.lengths[:-1]) < effects.lengths[-1] / 10
+    (weight,) = mix.weights
+    length = mix.maps["mean"].sum() / weight
+    assert length == pytest.approx(np.median(effects.lengths[:-1]))
+    assert length < effects.lengths[-1] / 10
 
 
 def test_the_inner_predictor_never_sees_the_training_knockouts_own_transcripts(screen):

@@ -8,7 +8,7 @@ import pytest
 
 import local_test
 import main
-from perturbation.data.names import read_names
+from evaluation.reading import read_names
 from perturbation.errors import InputError
 from tests.submission.bad_inputs import CASES
 from tests.submission.harmless_inputs import HARMLESS

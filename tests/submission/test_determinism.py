@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import main
+from evaluation.reading import read_names
 from perturbation.data.dataset import open_dataset
-from perturbation.data.names import read_names
 from perturbation.data.summary import summarise
 from perturbation.model.gene_features import load_gene_features
 from perturbation.output import prediction_file
@@ -25,7 +25,7 @@ import numpy as np
 import main
 from perturbation.model.gene_features import load_gene_features
 from perturbation.output.model_file import load_model
-from perturbation.data.names import read_names
+from evaluation.reading import read_names
 
 data, out = sys.argv[1:]
 main.train(data, out)

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 import main
+from evaluation.reading import read_names
 from perturbation.competition import TRAINING_FILE
 from perturbation.data.dataset import open_dataset
-from perturbation.data.names import read_names
 from perturbation.data.summary import summarise
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features

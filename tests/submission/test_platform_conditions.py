@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from evaluation.reading import read_names
 from evaluation.scoring.checks import check_prediction
-from perturbation.data.names import read_names
 from tests.conftest import MODULES, ROOT
 
 NOBODY = 65534

@@ -3,12 +3,13 @@
 import subprocess
 import sys
 
-import anndata as ad
 import h5py
 import numpy as np
 import pytest
 
 import local_test
+from perturbation.data.dataset import open_dataset
+from perturbation.errors import InputError
 from tests.submission.spoilers import TRAINING
 
 HOLD = (
@@ -100,21 +101,16 @@ def test_a_place_where_one_may_not_write_is_told_before_the_work(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_file_as_anndata_wrote_it_before_version_0_7_is_read(competition_copy):
+@pytest.mark.parametrize("way", ["tables of records", "codes beside a group of categories"])
+def test_a_file_of_an_old_anndata_is_to_be_written_again(competition_copy, way):
     path = competition_copy / TRAINING
-    whole = ad.read_h5ad(path)
-    columns = ["gene", "pre_adipo", "adipo", "other", "lipo"]
-    text = h5py.string_dtype()
-    obs = np.zeros(whole.n_obs, [("index", text), *[(name, "i8") for name in columns]])
-    obs["index"] = whole.obs_names.astype(object)
-    for name in columns:
-        obs[name] = whole.obs[name].cat.codes if name == "gene" else whole.obs[name]
-    var = np.zeros(whole.n_vars, [("index", text)])
-    var["index"] = whole.var_names.astype(object)
-    expected = local_test.cross_validation_run.open_dataset(competition_copy)
-    with h5py.File(path, "w") as file:
-        file["X"], file["obs"], file["var"] = whole.X.toarray(), obs, var
-        file["uns/gene_categories"] = np.array(whole.obs["gene"].cat.categories, dtype=text)
-    found = local_test.cross_validation_run.open_dataset(competition_copy)
-    np.testing.assert_array_equal(found.labels, expected.labels)
-    np.testing.assert_array_equal(found.genes, expected.genes)
+    with h5py.File(path, "r+") as file:
+        if way == "tables of records":
+            names = file["obs"].attrs["_index"]
+            index = file[f"obs/{names}"][:]
+            del file["obs"]
+            file["obs"] = np.array([(i, 0) for i in index], [("index", "S20"), ("gene", "i1")])
+        else:
+            file.create_group("obs/__categories")
+    with pytest.raises(InputError, match=r"since version 0\.8"):
+        open_dataset(competition_copy)

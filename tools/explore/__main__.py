@@ -56,7 +56,7 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
         ],
         "First axes of the effects": [
             pictures.axes_map(look),
-            table(pictures.axis_table(look), AXES, dict.fromkeys(PROGRAM_FLAGS, "{:+.2f}")),
+            table(pictures.axis_table(look), AXES),
         ],
         "Programs": [pictures.shares(look, program) for program in PROGRAM_FLAGS],
         "Knock-outs and genes": pictures.heat_map(look),

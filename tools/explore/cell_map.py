@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from evaluation.reading import did_you_mean
 from perturbation.competition import CONTROL_LABEL, PROGRAMS
 from perturbation.data.dataset import Dataset
-from perturbation.data.names import did_you_mean
 from perturbation.errors import InputError
 from tools.explore.look import POOL, UNIT, Look
 from tools.maps import Map

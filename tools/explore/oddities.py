@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from evaluation.reading import read_names
 from perturbation.competition import PERTURBATIONS_FILE
-from perturbation.data.names import listed, read_names
+from perturbation.data.names import listed
 from perturbation.model.gene_features import GeneFeatures
 from tools.explore.look import POOL, Look
 

@@ -23,13 +23,9 @@ from perturbation.errors import InputError
 SET_SIZES = {"GO": (5, 1500), "PubMed": (2, 100), "Pfam": (2, 1500)}
 """Least and most genes of a set that is kept: smaller says nothing, larger says too little."""
 
-_SETS = {
-    "GO": "SELECT DISTINCT go_id, symbol FROM go_all JOIN gene_info USING (_id)",
-    "PubMed": "SELECT DISTINCT pubmed_id, symbol FROM pubmed JOIN gene_info USING (_id)",
-    "Pfam": "SELECT DISTINCT pfam_id, symbol FROM pfam JOIN gene_info USING (_id)",
-}
-"""go_all holds each gene under the ancestors of its terms too (Bioconductor's GO2ALLEGS)."""
-_ALIASES = "SELECT DISTINCT alias_symbol, symbol FROM alias JOIN gene_info USING (_id)"
+_PAIRS = "SELECT DISTINCT {}, symbol FROM {} JOIN gene_info USING (_id)"
+_SETS = {"GO": ("go_id", "go_all"), "PubMed": ("pubmed_id", "pubmed"), "Pfam": ("pfam_id", "pfam")}
+"""Column and table. go_all holds each gene under the ancestors of its terms too (GO2ALLEGS)."""
 _GO_NAMES = "SELECT go_id, term FROM go_term"
 
 
@@ -68,10 +64,12 @@ def write_gene_sets(packages: Path, out: Path) -> None:
         "Pfam": (f"domains in {uniprot}", "CC0 1.0 (Pfam), CC-BY 4.0 (UniProt)"),
     }
     for source, (version, licence) in notes.items():
-        sets = gene_sets(_query(genes, _SETS[source]), SET_SIZES[source])
-        write_gmt(out / f"{source}.gmt.gz", sets, names, version, licence)
-    aliases = ("\t".join(pair) for pair in sorted(_query(genes, _ALIASES)))
-    _write(out / "aliases.tsv.gz", ["alias\tsymbol", *aliases])
+        sets = gene_sets(_query(genes, _PAIRS.format(*_SETS[source])), SET_SIZES[source])
+        lines = ("\t".join([term, names.get(term, ""), *of]) for term, of in sets.items())
+        comments = [f"# version: {version}", f"# licence: {licence}"]
+        _write(out / f"{source}.gmt.gz", [*comments, *lines])
+    aliases = sorted(_query(genes, _PAIRS.format("alias_symbol", "alias")))
+    _write(out / "aliases.tsv.gz", ["alias\tsymbol", *map("\t".join, aliases)])
 
 
 def gene_sets(pairs: list[tuple[str, str]], sizes: tuple[int, int]) -> dict[str, list[str]]:
@@ -80,23 +78,12 @@ def gene_sets(pairs: list[tuple[str, str]], sizes: tuple[int, int]) -> dict[str,
     Parameters
     ----------
     pairs
-        (set, gene). A pair without a set (empty or None) is passed over.
+        (set, gene), each once. A pair without a set (empty or None) is passed over.
     """
-    members = defaultdict(set)
-    for gene_set, gene in pairs:
-        if gene_set:
-            members[gene_set].add(gene)
-    least, most = sizes
-    kept = sorted(name for name, genes in members.items() if least <= len(genes) <= most)
-    return {name: sorted(members[name]) for name in kept}
-
-
-def write_gmt(
-    path: Path, sets: dict[str, list[str]], names: dict[str, str], version: str, licence: str
-) -> None:
-    """Write sets as GMT (set, name, genes), with version and licence as comments above."""
-    lines = ("\t".join([term, names.get(term, ""), *genes]) for term, genes in sets.items())
-    _write(path, [f"# version: {version}", f"# licence: {licence}", *lines])
+    members = defaultdict(list)
+    for gene_set, gene in sorted(pair for pair in pairs if pair[0]):
+        members[gene_set].append(gene)
+    return {name: of for name, of in members.items() if sizes[0] <= len(of) <= sizes[1]}
 
 
 def _write(path: Path, lines: list[str]) -> None:

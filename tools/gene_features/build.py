@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,12 +22,11 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.command import command_parser, ending
-from perturbation.data.names import listed
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
 from tools.gene_features.coverage import print_coverage
 from tools.gene_features.feature_file import tables_of_file, write_gene_features
-from tools.gene_features.files import read_aliases, read_protein_names
+from tools.gene_features.files import read_pairs
 from tools.gene_features.tables import (
     DIMENSION,
     SourceTable,
@@ -48,22 +47,33 @@ def main(arguments: list[str] | None = None) -> None:
 def build(options: argparse.Namespace) -> None:
     """Read all that the options name, and write options.out."""
     symbol_of = _symbol_of(options)
-    proteins = read_protein_names(options.string_info) if options.string_info else {}
     readers: dict[str, Callable[[str, Path, dict[str, str]], SourceTable]] = {
         "gene_sets": gene_set_table,
-        "network": partial(network_table, protein_names=proteins),
+        "network": partial(network_table, string_info=options.string_info),
         "embedding": embedding_table,
     }
     tables = tables_of_file(options.add_to) if options.add_to else {}
-    replacing = dict(_name_and_path(text) for text in options.replace)
-    _require_sources(tables, "--replace", replacing)
-    for name, path in replacing.items():
-        tables[name] = readers[_kind(tables[name])](name, path, symbol_of)
-    _require_sources(tables, "--drop", options.drop)
-    kept = [table for table in tables.values() if table.name not in options.drop]
+    for name, path in map(_name_and_path, options.replace):
+        read = readers[_kind(_source(tables, "--replace", name))]
+        tables[name] = read(name, path, symbol_of)
+    for name in options.drop:
+        del tables[_source(tables, "--drop", name).name]
     for kind, read in readers.items():
-        kept += [read(*_name_and_path(text), symbol_of) for text in getattr(options, kind)]
-    write_gene_features(options.out, _with_notes(kept, options.note), symbol_of)
+        for name, path in map(_name_and_path, getattr(options, kind)):
+            if name in tables:
+                raise InputError(f"{name} is a source already. Give another as NAME=FILE.")
+            tables[name] = read(name, path, symbol_of)
+    for name, version, licence in options.note:
+        noted = replace(_source(tables, "--note", name), version=version, licence=licence)
+        tables[name] = noted
+    write_gene_features(options.out, list(tables.values()), symbol_of)
+
+
+def _source(tables: dict[str, SourceTable], option: str, name: str) -> SourceTable:
+    if name not in tables:
+        known = ", ".join(tables) or "none (give a feature file with --add-to)"
+        raise InputError(f"{option} names {name}, but the sources are {known}.")
+    return tables[name]
 
 
 def _kind(table: SourceTable) -> str:
@@ -73,16 +83,10 @@ def _kind(table: SourceTable) -> str:
     return "embedding" if table.terms[0].startswith(DIMENSION) else "network"
 
 
-def _require_sources(tables: Collection[str], option: str, names: Collection[str]) -> None:
-    if unknown := sorted(set(names) - set(tables)):
-        known = ", ".join(tables) or "none (give a feature file with --add-to)"
-        raise InputError(f"{option} names {listed(unknown)}, but the sources are {known}.")
-
-
 def _symbol_of(options: argparse.Namespace) -> dict[str, str]:
     """Aliases of --aliases, else those of the file of --add-to."""
     if options.aliases:
-        return unambiguous_aliases(read_aliases(options.aliases))
+        return unambiguous_aliases(read_pairs(options.aliases, ["alias", "symbol"]))
     if options.add_to:
         features = load_gene_features(options.add_to)
         return {name: str(features.genes[row]) for name, row in features.row_of.items()}
@@ -100,15 +104,6 @@ def _name_and_path(text: str) -> tuple[str, Path]:
             "Give one as NAME=FILE."
         )
     return name, Path(path)
-
-
-def _with_notes(tables: list[SourceTable], notes: list[list[str]]) -> list[SourceTable]:
-    """Give tables the version and licence that --note says."""
-    _require_sources([table.name for table in tables], "--note", [name for name, _, _ in notes])
-    for name, version, licence in notes:
-        noted = partial(replace, version=version, licence=licence)
-        tables = [noted(table) if table.name == name else table for table in tables]
-    return tables
 
 
 def _parser() -> argparse.ArgumentParser:

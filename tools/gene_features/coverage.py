@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from evaluation.command import command_parser, ending
-from perturbation.data.names import listed, read_names
+from evaluation.reading import read_names
+from perturbation.data.names import listed
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 
 _FEATURES = Path("resources") / GENE_FEATURES_FILE
@@ -31,22 +33,21 @@ def print_coverage(features: GeneFeatures, gene_list: Path | None = None) -> Non
     genes = read_names(gene_list) if gene_list else []
     n_aliases = len(features.row_of) - len(features.genes)
     print(f"{len(features.genes):,} genes, {n_aliases:,} aliases")
-    known_at_all = np.zeros(len(genes), dtype=bool)
+    known = pd.DataFrame({name: features.known(name, genes) for name in features.sources}, genes)
     for source in features.sources.values():
-        n_genes = int((np.diff(source.rows.indptr) > 0).sum())
-        known = features.known(source.name, genes)
-        known_at_all |= known
-        share = f" {_share(known)} of the list," if genes else ""
+        share = f" {_share(known[source.name])} of the list," if genes else ""
         print(
-            f"{source.name}:{share} {n_genes:,} genes x {len(source.terms):,} terms, "
-            f"{source.rows.nnz:,} values; {source.version}; {source.licence}"
+            f"{source.name}:{share} {(np.diff(source.rows.indptr) > 0).sum():,} genes x "
+            f"{len(source.terms):,} terms, {source.rows.nnz:,} values; {source.version}; "
+            f"{source.licence}"
         )
     if genes:
-        missing = [gene for gene, found in zip(genes, known_at_all, strict=True) if not found]
-        print(f"any source: {_share(known_at_all)}, not: {listed(missing, most=10) or 'none'}")
+        by_any = known.any(axis=1)
+        missing = listed(by_any.index[~by_any], most=10) or "none"
+        print(f"any source: {_share(by_any)}, not: {missing}")
 
 
-def _share(known: np.ndarray) -> str:
+def _share(known: pd.Series) -> str:
     return f"{known.sum():,}/{len(known):,} ({known.mean():.1%})"
 
 

@@ -1,16 +1,20 @@
-"""Reads gene sets, networks and alias tables as other projects publish them."""
+"""Reads gene sets, networks, embeddings and alias tables as other projects publish them."""
 
 from __future__ import annotations
 
-import gzip
+import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import anndata
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
+from perturbation.data.names import listed
 from perturbation.errors import InputError, reason
 
 LEAST_STRING_SCORE = 400
@@ -30,41 +34,74 @@ def reading(path: Path, form: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist.") from error
+        raise InputError(f"{error.filename or path} does not exist.") from error
     except (ValueError, TypeError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read as {form}: {reason(error)}.") from error
 
 
-def read_gene_sets(path: Path) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
-    """Read a GMT file (.gmt, .gmt.gz), else a table of gene and set, split by tabs.
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a text table, gzipped or not, split by tabs, commas or blanks; every value as text.
 
-    Lines that start with # are comments; ``# version: ...`` and ``# licence: ...`` become notes.
-    Of a table with more than two columns the first two count.
+    The first line is titles if it starts with one of `TITLES`, if it numbers its columns as pandas
+    does, or if it has three fields or more and no number behind the first.
+    """
+    line = str(_lines(path, nrows=1)[0])
+    _, tab, rest = line.partition("\t")
+    # subtle: gene2vec sets one tab after the gene, and blanks between its numbers
+    is_gene2vec = " " in rest and _are_numbers(rest.split()).all()
+    separator = r"\s+" if is_gene2vec else "\t" if tab else "," if "," in line else r"\s+"
+    fields = re.split(separator, line.rstrip(" "))
+    counted = fields[1:] == [str(number) for number in range(len(fields) - 1)]
+    titled = counted or (len(fields) > 2 and not _are_numbers(fields[1:]).any())
+    return pd.read_csv(
+        path,
+        sep=separator,
+        header=0 if titled or fields[0].lower() in TITLES else None,
+        skiprows=int(len(fields) == 2 and all(field.isdigit() for field in fields)),  # word2vec
+        dtype="category",  # subtle: STRING has 13 million links of 20,000 proteins
+        keep_default_na=False,  # subtle: a gene may be called NA
+    )
+
+
+def _lines(path: Path, nrows: int | None = None) -> pd.Series:
+    return pd.read_csv(
+        path, sep="\0", nrows=nrows, header=None, dtype=str, quoting=3, keep_default_na=False
+    )[0]
+
+
+def _are_numbers(fields: Sequence[str]) -> np.ndarray:
+    return pd.to_numeric(pd.Series(fields), errors="coerce").notna().to_numpy()
+
+
+def read_pairs(path: Path, names: list[str]) -> pd.DataFrame:
+    """Read the first two columns of a table as text, without lines where one is empty."""
+    with reading(path, f"two columns, {' and '.join(names)}"):
+        pairs = read_table(path).iloc[:, :2].set_axis(names, axis=1).astype(object)
+    return pairs[(pairs != "").all(axis=1)]
+
+
+def read_gene_sets(path: Path) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
+    """Read a GMT file (.gmt, .gmt.gz), else a table of gene and set.
+
+    Lines of GMT that start with # are comments; ``# version: ...`` and ``# licence: ...`` become
+    notes.
 
     Returns
     -------
     Pairs in the columns gene and set; names of the sets where the file has them; notes.
     """
-    rows, notes = _rows(path)
-    if ".gmt" in path.suffixes:
-        pairs = [(gene, row[0]) for row in rows for gene in row[2:] if gene]
-        names = {row[0]: row[1] for row in rows if len(row) > 1}
-    else:
-        pairs, names = [pair for pair in _pairs(rows, path) if all(pair)], {}
-    if not pairs:
-        raise InputError(
-            f"{path} holds no gene sets. Expected GMT (set, name, genes; the file name ends in "
-            ".gmt or .gmt.gz) or two columns, gene and set, split by tabs."
-        )
-    return pd.DataFrame(pairs, columns=["gene", "set"]), names, notes
+    if ".gmt" not in path.suffixes:
+        return read_pairs(path, ["gene", "set"]), {}, {}
+    with reading(path, "gene sets"):
+        lines = _lines(path)
+    notes = lines.str.extract("^# *(version|licence): (.*)").dropna()
+    sets = lines[~lines.str.startswith("#")].str.split("\t")
+    pairs = pd.DataFrame({"gene": sets.str[2:], "set": sets.str[0]}).explode("gene")
+    names = dict(zip(sets.str[0], sets.str[1], strict=True))
+    return pairs[pairs["gene"].str.len() > 0], names, dict(notes.to_numpy())
 
 
-def read_aliases(path: Path) -> pd.DataFrame:
-    """Read a table split by tabs into the columns alias and symbol (the current one)."""
-    return pd.DataFrame(_pairs(_rows(path)[0], path), columns=["alias", "symbol"])
-
-
-def read_network(path: Path, protein_names: dict[str, str]) -> pd.DataFrame:
+def read_network(path: Path, string_info: Path | None) -> pd.DataFrame:
     """Read links as a table with the columns a, b (str) and weight (float64).
 
     Understood are two or three columns (gene, gene, weight; no weight counts as 1) with or without
@@ -75,83 +112,85 @@ def read_network(path: Path, protein_names: dict[str, str]) -> pd.DataFrame:
     ----------
     path
         Split by tabs, commas or spaces.
-    protein_names
-        From STRING's protein identifiers to symbols (`read_protein_names`); empty where the
-        file names genes. Links of proteins that are not in it are left out.
+    string_info
+        STRING's protein.info file, which gives its proteins symbols; None where `path` names genes.
+        Links of proteins that are not in it are left out.
     """
     with reading(path, "a table of links"):
-        separator, fields = first_fields(path)
-        titled = fields[0].lower() in TITLES or (len(fields) > 2 and not is_number(fields[2]))
-        chunks = pd.read_csv(
-            path,
-            sep=separator,
-            header=0 if titled else None,
-            chunksize=1_000_000,  # subtle: STRING has 13 million links, most too weak
-            keep_default_na=False,  # subtle: a gene may be called NA
+        table = read_table(path)
+        if len(table.columns) < 2:
+            raise ValueError("it has one column, expected gene, gene and a weight")
+        a = next((name for name in _LINK_COLUMNS if name in table), table.columns[0])
+        b = _LINK_COLUMNS.get(a, table.columns[1])
+        links = pd.DataFrame({"a": table[a].astype(str), "b": table[b].astype(str), "weight": 1.0})
+        if "combined_score" in table:
+            links["weight"] = table["combined_score"].astype(float)
+            links = links[links["weight"] >= LEAST_STRING_SCORE]
+        elif len(table.columns) > 2:
+            links["weight"] = table.iloc[:, 2].astype(float)
+    if string_info:
+        symbols = dict(read_pairs(string_info, ["protein", "symbol"]).to_numpy())
+        links["a"], links["b"] = links["a"].map(symbols), links["b"].map(symbols)
+    return links.dropna()
+
+
+def read_embedding(path: Path) -> pd.DataFrame:
+    """Read one vector a gene.
+
+    Parameters
+    ----------
+    path
+        Gene names stand in the index or the first column of text of .parquet, and of text as
+        `read_table` reads it (pandas, gene2vec and word2vec write such); in the obs_names of .h5ad
+        (X is genes x dimensions); in the .txt of the same name beside .npy, one a line; in .npz, as
+        the names of arrays, one a gene.
+
+    Returns
+    -------
+    DataFrame (n_genes, n_dimensions) float64, names in the index as the file has them.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, of another form, or a vector is not of finite numbers.
+    """
+    with reading(path, "an embedding, one vector of numbers a gene"):
+        table = _named(_FORMS.get(path.suffix, read_table)(path))
+    wrong = table.index[~np.isfinite(table.to_numpy()).all(axis=1)]
+    if len(wrong):
+        raise InputError(
+            f"{path}: {len(wrong):,} of {len(table):,} vectors have a value that is missing or no "
+            f"finite number: {listed(wrong)}. Leave these genes out, or mend them."
         )
-        links = pd.concat([_links(chunk, protein_names) for chunk in chunks], ignore_index=True)
-    if links.empty:
-        hint = "" if protein_names else " STRING's protein.links also needs --string-info."
-        raise InputError(f"{path} holds no links between two genes.{hint}")
-    return links
+    return table
 
 
-def read_protein_names(path: Path) -> dict[str, str]:
-    """Symbol of each protein, from STRING's protein.info file."""
-    with reading(path, "STRING's protein.info"):
-        table = pd.read_csv(path, sep="\t", usecols=[0, 1], dtype=str, keep_default_na=False)
-        if table.columns[0].lstrip("#") not in ("string_protein_id", "protein_external_id"):
-            raise ValueError(f"{table.columns[0]!r} in place of #string_protein_id comes first")
-    return dict(table.itertuples(index=False, name=None))
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Names in the index; where they stand in a column, that is the first that is not numbers."""
+    numbers = table.apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    if is_numeric_dtype(table.index.dtype):
+        column = int(np.argmax(numbers.isna().any()))
+        if not numbers.iloc[:, column].isna().any():
+            raise ValueError("no index and no column of gene names")
+        numbers = numbers.iloc[:, column + 1 :].set_axis(table.iloc[:, column])
+    if not numbers.size:
+        raise ValueError(f"{numbers.shape[0]} genes of {numbers.shape[1]} dimensions")
+    return numbers.set_axis(numbers.index.astype(str))
 
 
-def first_fields(path: Path) -> tuple[str, list[str]]:
-    """Return what splits the fields of a text table, and the fields of its first line."""
-    line = str(pd.read_csv(path, sep="\0", nrows=1, header=None, dtype=str, quoting=3).iat[0, 0])
-    if "," in line:
-        return ",", line.split(",")
-    # subtle: gene2vec sets one tab after the gene, and blanks between its numbers
-    if line.count("\t") > 1 or " " not in line:
-        return "\t", line.split("\t")
-    return r"\s+", line.split()
+def _npy(path: Path) -> pd.DataFrame:
+    names = path.with_suffix(".txt")
+    return pd.DataFrame(np.load(path, allow_pickle=False), names.read_text("utf-8").split())
 
 
-def is_number(text: str) -> bool:
-    """Whether a text is a number; NaN is none."""
-    return bool(pd.notna(pd.to_numeric(text, errors="coerce")))
+def _npz(path: Path) -> pd.DataFrame:
+    with np.load(path, allow_pickle=False) as file:
+        return pd.DataFrame.from_dict(dict(file), orient="index")
 
 
-def _links(chunk: pd.DataFrame, protein_names: dict[str, str]) -> pd.DataFrame:
-    """Columns a, b, weight of one part of a table of links."""
-    if len(chunk.columns) < 2:
-        raise ValueError("it has one column, expected gene, gene and a weight")
-    a = next((name for name in _LINK_COLUMNS if name in chunk), chunk.columns[0])
-    b = _LINK_COLUMNS.get(a, chunk.columns[1])
-    links = pd.DataFrame({"a": chunk[a].astype(str), "b": chunk[b].astype(str), "weight": 1.0})
-    if "combined_score" in chunk:
-        links["weight"] = chunk["combined_score"].astype(float)
-        links = links[links["weight"] >= LEAST_STRING_SCORE]
-    elif len(chunk.columns) > 2:
-        links["weight"] = chunk[chunk.columns[2]].astype(float)
-    if protein_names:
-        links["a"], links["b"] = links["a"].map(protein_names), links["b"].map(protein_names)
-        links = links.dropna()
-    return links[(links["a"] != links["b"]) & (links["weight"] > 0)]
-
-
-def _rows(path: Path) -> tuple[list[list[str]], dict[str, str]]:
-    """Split the fields of all lines from notes of the form ``# key: value``."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with reading(path, "text"), opener(path, "rt", encoding="utf-8") as file:
-        lines = [line.rstrip("\r\n") for line in file if line.strip()]
-    notes = [line.lstrip("# ").partition(": ") for line in lines if line.startswith("#")]
-    rows = [line.split("\t") for line in lines if not line.startswith("#")]
-    return rows, {key: value for key, _, value in notes}
-
-
-def _pairs(rows: list[list[str]], path: Path) -> list[tuple[str, str]]:
-    """First two fields of every row, without the line of titles if there is one."""
-    if short := [row[0] for row in rows if len(row) < 2]:
-        raise InputError(f"{path}: expected two columns split by a tab, found {short[0][:60]!r}.")
-    titled = bool(rows) and rows[0][0].lower() in TITLES
-    return [(row[0], row[1]) for row in rows[titled:]]
+_FORMS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".h5ad": lambda path: anndata.read_h5ad(path).to_df(),
+    ".npy": _npy,
+    ".npz": _npz,
+    ".parquet": pd.read_parquet,
+}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, vstack
 
-from tools.gene_features.embeddings import read_embedding
-from tools.gene_features.files import read_gene_sets, read_network
+from perturbation.errors import InputError
+from tools.gene_features.files import read_embedding, read_gene_sets, read_network
 
 NEIGHBOURS_KEPT = 200
 """A gene of a network keeps this many of the genes that a walk of two steps reaches most often."""
@@ -29,22 +29,20 @@ class SourceTable:
     ----------
     name, version, licence
         As written in the file.
-    genes, terms
-        Names of the rows, sorted, and of the columns.
+    genes, terms, term_names
+        Names of the rows, sorted, and of the columns; short names of the columns or "".
     values
         csr_array (n_genes, n_terms), no unit.
     term_weights
         (n_terms,) float, what the values of each column are multiplied by.
-    term_names
-        Short names of some columns, by the names of the columns.
     """
 
     name: str
     genes: list[str]
     terms: list[str]
+    term_names: list[str]
     values: csr_array
     term_weights: np.ndarray
-    term_names: dict[str, str] = field(default_factory=dict)
     version: str = "not stated"
     licence: str = "not stated"
 
@@ -63,7 +61,8 @@ def gene_set_table(name: str, path: Path, symbol_of: dict[str, str]) -> SourceTa
     """Read sets as columns of ones, weighted by log(genes / genes in the set).
 
     This is the "inverse document frequency" of text search (Sparck Jones 1972), a gene in place
-    of a document and a set in place of a word. Sets of one gene, which link nothing, get no weight.
+    of a document and a set in place of a word. Sets of one gene, or of all, tell nothing and are
+    left out.
 
     Parameters
     ----------
@@ -73,31 +72,42 @@ def gene_set_table(name: str, path: Path, symbol_of: dict[str, str]) -> SourceTa
     pairs, names, notes = read_gene_sets(path)
     pairs["gene"] = pairs["gene"].map(lambda gene: symbol_of.get(gene, gene))
     pairs = pairs.drop_duplicates()
+    n_genes = pairs["gene"].nunique()
+    pairs = pairs[pairs.groupby("set")["gene"].transform("size").between(2, n_genes - 1)]
+    if pairs.empty:
+        raise InputError(
+            f"{path} holds no gene sets, none of two genes or more that leaves others out. "
+            "Expected GMT (set, name, genes; the file name ends in .gmt or .gmt.gz) or two "
+            "columns, gene and set."
+        )
     rows, genes = pd.factorize(pairs["gene"], sort=True)
     columns, terms = pd.factorize(pairs["set"], sort=True)
     values = csr_array((np.ones(len(rows), np.uint8), (rows, columns)), (len(genes), len(terms)))
-    size = np.bincount(columns)
-    weights = np.log(len(genes) / size) * (size > 1)
-    said = {note: notes[note] for note in ("version", "licence") if note in notes}
-    return SourceTable(name, list(genes), list(terms), values, weights, names, **said)
+    weights, term_names = np.log(n_genes / np.bincount(columns)), [names.get(t, "") for t in terms]
+    return SourceTable(name, list(genes), list(terms), term_names, values, weights, **notes)
 
 
 def network_table(
-    name: str, path: Path, symbol_of: dict[str, str], protein_names: dict[str, str]
+    name: str, path: Path, symbol_of: dict[str, str], string_info: Path | None = None
 ) -> SourceTable:
     """Describe each gene by where a random walk along its links is after one and two steps.
 
     With P the link weights divided by their row sums, the values are those of P + P P, of each
     row the `NEIGHBOURS_KEPT` largest. Columns are weighted as those of gene sets are.
     """
-    links = read_network(path, protein_names)
-    ends = pd.concat([links["a"], links["b"]]).map(lambda gene: symbol_of.get(gene, gene))
-    index, genes = pd.factorize(ends, sort=True)
+    links = read_network(path, string_info)
+    for end in ("a", "b"):
+        links[end] = links[end].map(lambda gene: symbol_of.get(gene, gene))
+    links = links[(links["a"] != links["b"]) & (links["weight"] > 0)]
+    if links.empty:
+        hint = "" if string_info else " STRING's protein.links also needs --string-info."
+        raise InputError(f"{path} holds no links between two genes.{hint}")
+    index, genes = pd.factorize(pd.concat([links["a"], links["b"]]), sort=True)
     a, b = index.reshape(2, -1)
-    values = _two_step_walk(_adjacency(a, b, links["weight"].to_numpy(), len(genes)))
+    values = _two_step_walk(_adjacency(a, b, links["weight"], len(genes)))
     reached_from = np.bincount(values.indices, minlength=len(genes))
     weights = np.log(len(genes) / np.maximum(reached_from, 1))
-    return SourceTable(name, list(genes), list(genes), values, weights)
+    return SourceTable(name, list(genes), list(genes), [""] * len(genes), values, weights)
 
 
 def embedding_table(name: str, path: Path, symbol_of: dict[str, str]) -> SourceTable:
@@ -108,17 +118,16 @@ def embedding_table(name: str, path: Path, symbol_of: dict[str, str]) -> SourceT
     vectors = read_embedding(path).rename(index=symbol_of).groupby(level=0).mean()
     values = csr_array((vectors - vectors.mean()).to_numpy(np.float32))
     terms = [f"{DIMENSION}{number}" for number in range(1, values.shape[1] + 1)]
-    return SourceTable(name, list(vectors.index), terms, values, np.ones(len(terms)))
+    no_names, weights = [""] * len(terms), np.ones(len(terms))
+    return SourceTable(name, list(vectors.index), terms, no_names, values, weights)
 
 
-def _adjacency(a: np.ndarray, b: np.ndarray, weight: np.ndarray, n_genes: int) -> csr_array:
+def _adjacency(a: np.ndarray, b: np.ndarray, weight: pd.Series, n_genes: int) -> csr_array:
     """Symmetric (n_genes, n_genes); of a link that is given twice the largest weight counts."""
-    links = pd.DataFrame(
-        {"row": np.r_[a, b], "column": np.r_[b, a], "weight": np.r_[weight, weight]}
-    )
-    largest = links[links["row"] != links["column"]].groupby(["row", "column"])["weight"].max()
-    ends = tuple(largest.index.get_level_values(end) for end in ("row", "column"))
-    return csr_array((largest.to_numpy(), ends), (n_genes, n_genes))
+    largest = weight.groupby([a, b]).max()
+    ends = tuple(largest.index.get_level_values(end) for end in range(2))
+    one_way = csr_array((largest.to_numpy(), ends), (n_genes, n_genes))
+    return one_way.maximum(one_way.T).tocsr()
 
 
 def _two_step_walk(adjacency: csr_array) -> csr_array:
