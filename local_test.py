@@ -29,8 +29,7 @@ from evaluation.crossval.contenders import given_contenders
 from evaluation.crossval.fast import Settings
 from evaluation.crossval.workers import Workers
 from evaluation.local import run as local_run
-from evaluation.local.places import choose_data, choose_places, claimed, prepare
-from evaluation.local.truth import read_local_truth
+from evaluation.local.places import choose_data, choose_places
 from evaluation.preflight.findings import describe_findings, has_fault
 from evaluation.preflight.run import preflight
 from evaluation.report.crossval import write_report
@@ -106,24 +105,16 @@ def _positive(text: str) -> int:
 
 def run_submission(args: argparse.Namespace, data: Path) -> int:
     """Test against the organisers' local ground truth; return the exit status."""
-    scorer = local_run.choose_scorer(args.scorer)
     out = args.out if args.score_only in (None, True) else args.score_only
     if isinstance(args.score_only, Path) and not args.score_only.is_dir():
         raise InputError(f"--score-only: {args.score_only} is no directory. Give a prediction's.")
     places = choose_places(SUBMISSION, data, args.model, out)
-    truth = read_local_truth(places.data)
-    panels = local_run.local_panels(places.data, truth, *args.panels)
-    if not args.score_only:
-        prepare(places, trains=not args.skip_train)
-    with claimed(places):
-        stages = {}
-        if not args.score_only:
-            stages = local_run.run_stages(places, truth, skip_train=args.skip_train)
-        run = local_run.check_and_score(places, truth, stages, panels, scorer)
-    print(local_run.describe(run))
+    stages = {"trains": not (args.skip_train or args.score_only), "infers": not args.score_only}
+    result = local_run.run(places, args.panels, args.scorer, **stages)
+    print(local_run.describe(result))
     if args.json:
-        write_json(args.json, local_run.as_json(run))
-    return 1 if run.faults else 0
+        write_json(args.json, result)
+    return 1 if result["faults"] else 0
 
 
 def cross_validate(args: argparse.Namespace, data: Path) -> int:

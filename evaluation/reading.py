@@ -10,7 +10,7 @@ from scipy import sparse
 from perturbation.data.h5ad import CellsFile, read_columns
 from perturbation.data.matrix import open_hdf5
 from perturbation.data.names import check_names, columns_of, listed
-from perturbation.errors import InputError, unreadable
+from perturbation.errors import InputError, reading
 
 
 def read_names(path: str | Path) -> list[str]:
@@ -22,10 +22,8 @@ def read_names(path: str | Path) -> list[str]:
         If the file is missing, not UTF-8, empty, or not one name a line, each once.
     """
     path = Path(path)
-    try:
+    with reading(path, "UTF-8 text"):
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(unreadable(path, error, "UTF-8 text")) from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if wrong := [line for line in lines if set(line) & set(" \t,;")]:
         raise InputError(f"{path} must hold one gene name a line, found {wrong[0][:40]!r}.")

@@ -1,9 +1,17 @@
 """The one exception whose message is a sentence for the user, and sentences that recur."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CAUSES = (
+    (r"\[Errno (2|20)\]", "is missing. Run `crunch download`, or give the right directory."),
+    (r"\[Errno 21\]|Is a directory", "is a directory. Put the file in its place."),
+    (
+        r"^(\[Errno 13\] )?Permission denied|unable to open file.* = 'Permission denied'",
+        "may not be read by this user. Change its permissions, as `chmod a+r` does.",
+    ),
     (
         r"unable to lock file, errno = (11|13|35)\b",
         "is open for writing in another program. Close it there, and run again.",
@@ -32,7 +40,8 @@ CAUSES = (
         "could not be read, as its disk or network drive failed. Look after that, and run again.",
     ),
 )
-"""What HDF5 and anndata say of files that are whole, and what to say instead."""
+"""What the system, HDF5 and anndata say of files that are not damaged, and what to say instead."""
+DAMAGED = "It is cut or damaged: download it again, or write it anew."
 
 
 class InputError(ValueError):
@@ -45,27 +54,34 @@ def reason(error: BaseException) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def no_permission(path: Path) -> str:
-    """Say that a file is there but closed to this user."""
-    return f"{path} may not be read by this user. Change its permissions, as `chmod a+r` does."
+@contextmanager
+def reading(path: Path, form: str = "", element: str = "", cure: str = DAMAGED) -> Iterator[None]:
+    """Turn what a library says of a file read in the block into a sentence for the user.
 
+    Parameters
+    ----------
+    path
+        The file.
+    form
+        As what it is read: "CSV".
+    element
+        What of it is read, if not all.
+    cure
+        What to do if no other cause is known: see `CAUSES`.
 
-def unreadable(path: Path, error: Exception, kind: str) -> str:
-    """Say why a file of the competition's cannot be read, and what to do."""
-    if isinstance(error, FileNotFoundError):
-        return f"{path} is missing. Run `crunch download`."
-    if isinstance(error, PermissionError):
-        return no_permission(path)
-    return f"{path} cannot be read as {kind} ({reason(error)}). Download it again."
-
-
-def diagnosis(path: Path, error: Exception, element: str = "") -> str:
-    """Say in a sentence why a file, or an element of it, could not be read, and what to do."""
-    if isinstance(error, PermissionError):
-        return no_permission(path)
-    what = f"{element} of {path}" if element else str(path)
-    for pattern, sentence in CAUSES:
-        if re.search(pattern, str(error)):
-            return f"{what} {sentence}"
-    cure = "It is cut or damaged: download it again, or write it anew."
-    return f"{what} cannot be read ({reason(error)}). {cure}"
+    Raises
+    ------
+    InputError
+        Which file cannot be read, why, and what to do.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # HDF5, anndata, numpy, zipfile, zlib and pandas raise a dozen kinds
+        what = f"{element} of {path}" if element else str(path)
+        for pattern, sentence in CAUSES:
+            if re.search(pattern, str(error)):
+                raise InputError(f"{what} {sentence}") from error
+        as_form = f" as {form}" if form else ""
+        raise InputError(f"{what} cannot be read{as_form} ({reason(error)}). {cure}") from error

@@ -7,15 +7,15 @@ import platform
 import shutil
 import tempfile
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import psutil
+from numpy.lib.npyio import NpzFile
 
-from perturbation.errors import InputError, no_permission, reason
+from perturbation.errors import InputError, reading
 
 A_DAY = 86_400
 """Seconds after which another machine's unfinished file is taken for left behind."""
@@ -86,18 +86,11 @@ def remove_leftovers(path: Path) -> None:
 
 
 def _is_in_use(unfinished: Path) -> bool:
-    """Whether the process that its name tells may be writing it still.
-
-    subtle: numbers of processes are used again, so one that began after the last write is another.
-    """
+    """Whether the process that its name tells may be writing it still."""
     host, _, pid = unfinished.stem.rpartition("-")
-    written = unfinished.stat().st_mtime
     if not host.endswith(f".{platform.node()}"):
-        return time.time() - written < A_DAY
-    try:
-        return int(pid) != os.getpid() and psutil.Process(int(pid)).create_time() <= written
-    except (psutil.Error, ValueError):
-        return False
+        return time.time() - unfinished.stat().st_mtime < A_DAY
+    return int(pid) != os.getpid() and psutil.pid_exists(int(pid))
 
 
 def _is_about(path: Path, error: OSError) -> bool:
@@ -130,18 +123,9 @@ def read_npz(path: Path, cure: str) -> dict[str, np.ndarray]:
     InputError
         If it is closed to this user, cut, damaged, or no npz file; it ends with `cure`.
     """
-    try:
-        path.open("rb").close()
-        if not zipfile.is_zipfile(path):
-            raise ValueError("it is not a whole npz archive")
-        with np.load(path, allow_pickle=False) as file:
-            return {name: np.asarray(file[name]) for name in file.files}
-    except MemoryError:
-        raise
-    except PermissionError as error:
-        raise InputError(no_permission(path)) from error
-    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds
-        raise InputError(f"{path} cannot be read ({reason(error)}). {cure}") from error
+    with reading(path, "npz", "", cure), path.open("rb") as stream, NpzFile(stream) as file:
+        arrays = {name: np.asarray(file[name]) for name in file.files}
+    return arrays
 
 
 def need_room(path: Path, n_bytes: int) -> None:

@@ -33,20 +33,19 @@ def progress(total: int, what: str, unit: str) -> tqdm[NoReturn]:
     no standard error. In a notebook too it prints lines: tqdm.auto would be another class there.
     """
     stream = sys.stderr
-    if stream is None or getattr(stream, "closed", False):
-        return tqdm(total=total, disable=True)
-    if hasattr(stream, "isatty") and stream.isatty():
-        return tqdm(total=total, desc=what, unit=unit, unit_scale=True, leave=False)
+    with suppress(AttributeError, ValueError):  # none, closed, or an odd one
+        if stream.isatty():
+            return tqdm(total=total, desc=what, unit=unit, unit_scale=True, leave=False)
     return tqdm(
         total=total,
         desc=what,
         unit=unit,
         unit_scale=True,
         file=_Lines(stream),
+        disable=stream is None,
         mininterval=10,
         miniters=1,
-        bar_format="{desc}: {percentage:.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, "
-        "{rate_fmt}]",
+        ncols=0,  # no bar, only its numbers
     )
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from evaluation.command import HOME, users_main
 from evaluation.local.answers import written_answer
-from evaluation.local.stages import run_infer, run_train
+from evaluation.local.stages import infer_values, run_stage, train_values
 from perturbation.competition import (
     CONTROL_LABEL,
     GENES_FILE,
@@ -66,24 +66,23 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
         shutil.copytree(resources, model, ignore=shutil.ignore_patterns(MODEL_FILE))
         targets, genes = _write_cut(summary, data)
         try:
-            run_train(HOME, data, model)
-            run_infer(HOME, data, model, prediction, targets, genes)
+            asked = infer_values(data, model, prediction, targets, genes)
+            run_stage(HOME, "train", train_values(data, model))
+            run_stage(HOME, "infer", asked)
         except InputError as error:
             raise InputError(
                 f"{error}\nThis was on a small cut of the data ({N_KNOCKOUTS} knock-outs, "
                 f"{N_GENES} genes at most). If it is too small for your model, use --cv K --whole."
             ) from error
-        answer = written_answer(prediction, genes)
-        shipped = np.concatenate([answer.cells_of(target) for target in targets])
+        written, shares = written_answer(prediction, targets, genes)
+        shipped = np.concatenate(list(written))
         features = load_gene_features(model / GENE_FEATURES_FILE)
         fitted = main.fit(summarise(open_dataset(data)), features)
         cells, proportions = main.predict(fitted, features, targets, genes)
         judged = np.concatenate([block.copy() for block in cells])
     same_cells = shipped.shape == judged.shape and np.allclose(shipped, judged, atol=SAME)
     columns = list(PROGRAM_FLAGS)
-    same_shares = np.allclose(
-        answer.proportions.loc[targets, columns], proportions[columns], atol=SAME
-    )
+    same_shares = np.allclose(shares[columns], proportions[columns], atol=SAME)
     for same, what in ((same_cells, "other cells"), (same_shares, "other proportions")):
         if not same:
             raise InputError(f"infer() writes {what} than fit() and predict() give, {WHAT_TO_DO}")

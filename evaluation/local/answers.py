@@ -1,44 +1,101 @@
-"""Answers for the local ground truth, from a prediction directory or constant, and their scores."""
+"""The cells that the organisers hold out for local tests, answers for them, and their scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from evaluation.local.truth import CellsOf, LocalTruth
-from evaluation.reading import cells_of, columns_in
-from evaluation.scoring.metrics import METRICS, has_direction, l1_distance, mmd, pearson_delta
+from evaluation.reading import cells_of, columns_in, read_names, read_uns
+from evaluation.scoring.metrics import METRICS, l1_distance, mmd, pearson_delta
 from perturbation.competition import (
     CELLS_PER_PERTURBATION,
     CONTROL_LABEL,
     GENES_FILE,
+    LOCAL_PROPORTIONS_FILE,
+    LOCAL_TRUTH_FILE,
     PREDICTED_PROPORTIONS_FILE,
     PREDICTION_FILE,
+    PROPORTIONS_FILE,
 )
 from perturbation.data.h5ad import open_cells
-from perturbation.data.proportions import read_written_proportions
+from perturbation.data.proportions import read_proportions, read_written_proportions
+from perturbation.errors import InputError
+
+Answer = tuple[Iterable[np.ndarray], pd.DataFrame]
+"""Cells (n, n_genes) of each perturbation in turn, and proportions (n_perturbations, 4)."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A prediction to score: cells of each perturbation on the scored genes, and proportions."""
+class LocalTruth:
+    """What is known of the held-out perturbations.
 
-    cells_of: CellsOf
+    Attributes
+    ----------
+    perturbations
+        Their names, in the order of the table of proportions: what `crunch test` asks for.
+    genes
+        (n_genes,) names of the scored genes, in the order of genes_to_predict.txt.
+    cells_of
+        From a perturbation to its true cells (n, n_genes) float64, in file order.
+    control_centroid, perturbed_centroid
+        (n_genes,) float64, of the training cells.
+    proportions
+        (n_perturbations, 4) true proportions.
+    control_proportions
+        (4,) of the controls.
+    """
+
+    perturbations: list[str]
+    genes: list[str]
+    cells_of: Callable[[str], np.ndarray]
+    control_centroid: np.ndarray
+    perturbed_centroid: np.ndarray
     proportions: pd.DataFrame
+    control_proportions: pd.Series
 
 
-def written_answer(directory: Path, genes: Sequence[str]) -> Answer:
-    """Return what stands in a prediction directory, the columns those genes."""
+def read_local_truth(data: Path) -> LocalTruth:
+    """Open the local ground truth of a data directory.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, or the files do not belong together.
+    """
+    genes = read_names(data / GENES_FILE)
+    proportions = read_proportions(data / LOCAL_PROPORTIONS_FILE)
+    file = open_cells(data / LOCAL_TRUTH_FILE)
+    columns = columns_in(file, genes, data / GENES_FILE)
+    if missing := sorted(set(proportions.index) ^ set(file.labels)):
+        raise InputError(
+            f"{data / LOCAL_PROPORTIONS_FILE} and obs['gene'] of {file.path} name different "
+            f"knock-outs, first: {missing[0]}. Both must come from one download."
+        )
+    for _ in file.blocks():  # values are checked now, not after minutes of training
+        pass
+    return LocalTruth(
+        list(proportions.index),
+        genes,
+        lambda perturbation: cells_of(file, perturbation, columns),
+        read_uns(file, "control_centroid_train")[columns],
+        read_uns(file, "perturbed_centroid_train")[columns],
+        proportions,
+        read_proportions(data / PROPORTIONS_FILE).T[CONTROL_LABEL],
+    )
+
+
+def written_answer(directory: Path, perturbations: Sequence[str], genes: Sequence[str]) -> Answer:
+    """Return what a prediction directory says of these, the columns those genes."""
     file = open_cells(directory / PREDICTION_FILE, any_values=True)
     columns = columns_in(file, genes, Path(GENES_FILE))
-    return Answer(
-        lambda perturbation: cells_of(file, perturbation, columns),
-        read_written_proportions(directory / PREDICTED_PROPORTIONS_FILE),
-    )
+    proportions = read_written_proportions(directory / PREDICTED_PROPORTIONS_FILE)
+    cells = (cells_of(file, perturbation, columns) for perturbation in perturbations)
+    return cells, proportions.loc[list(perturbations)]
 
 
 def constant_answer(truth: LocalTruth) -> Answer:
@@ -46,9 +103,9 @@ def constant_answer(truth: LocalTruth) -> Answer:
 
     Their quickstarter writes it with the columns in a wrong order; here they are right.
     """
-    row = truth.training_proportions.loc[[CONTROL_LABEL] * len(truth.perturbations)]
     cells = np.tile(truth.control_centroid, (CELLS_PER_PERTURBATION, 1))
-    return Answer(lambda perturbation: cells, row.set_axis(truth.perturbations))
+    n = len(truth.perturbations)
+    return repeat(cells, n), pd.DataFrame([truth.control_proportions] * n, truth.perturbations)
 
 
 def score_answer(truth: LocalTruth, answer: Answer, panels: list[np.ndarray]) -> pd.DataFrame:
@@ -61,26 +118,16 @@ def score_answer(truth: LocalTruth, answer: Answer, panels: list[np.ndarray]) ->
 
     Returns
     -------
-    DataFrame, index perturbation, columns pearson_delta, mmd, l1 and has_direction (bool).
+    DataFrame (n_perturbations, 3), index perturbation, columns `METRICS`.
     """
-    scores = {name: _score_one(truth, answer, name, panels) for name in truth.perturbations}
-    return pd.DataFrame.from_dict(scores, orient="index")
-
-
-def _score_one(
-    truth: LocalTruth, answer: Answer, perturbation: str, panels: list[np.ndarray]
-) -> dict[str, float]:
-    true, predicted = truth.cells_of(perturbation), answer.cells_of(perturbation)
-    centroid = truth.perturbed_centroid
-    scores = [
-        (
-            pearson_delta(true[:, panel], predicted[:, panel], centroid[panel]),
-            mmd(true[:, panel], predicted[:, panel]),
-            has_direction(predicted[:, panel], centroid[panel]),
+    centroid, (cells, proportions) = truth.perturbed_centroid, answer
+    scores = {}
+    for name, predicted in zip(truth.perturbations, cells, strict=True):
+        true = truth.cells_of(name)
+        pairs = [(panel, true[:, panel], predicted[:, panel]) for panel in panels]
+        scores[name] = (
+            np.mean([pearson_delta(t, p, centroid[panel]) for panel, t, p in pairs]),
+            np.mean([mmd(t, p) for _, t, p in pairs]),
+            l1_distance(truth.proportions.T[name], proportions.T[name]),
         )
-        for panel in panels
-    ]
-    pearson, mmds, directed = zip(*scores, strict=True)
-    shares = [table.T[perturbation] for table in (truth.proportions, answer.proportions)]
-    values = (float(np.mean(pearson)), float(np.mean(mmds)), l1_distance(*shares))
-    return dict(zip(METRICS, values, strict=True)) | {"has_direction": all(directed)}
+    return pd.DataFrame.from_dict(scores, orient="index", columns=list(METRICS))

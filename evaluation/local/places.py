@@ -51,10 +51,12 @@ def choose_data(submission: Path, given: Path | None) -> tuple[Path, str]:
             raise InputError(f"--data {given} is no directory; expected one with {TRAINING_FILE}.")
         return given, f"Data: {given}, as asked."
     own, demo = submission / "data", submission / "data" / "demo"
-    if (own / TRAINING_FILE).is_file():
-        return own, f"Data: {own}, the competition's files."
-    if (demo / TRAINING_FILE).is_file():
-        return demo, f"Data: {demo}, the embedded demo; {own} does not hold {TRAINING_FILE}."
+    for place, what in (
+        (own, "the competition's files"),
+        (demo, f"the embedded demo; {own} does not hold {TRAINING_FILE}"),
+    ):
+        if (place / TRAINING_FILE).is_file():
+            return place, f"Data: {place}, {what}."
     raise InputError(f"Neither {own} nor {demo} holds {TRAINING_FILE}. Run `crunch download`.")
 
 
@@ -91,10 +93,7 @@ def claimed(places: Places) -> Iterator[None]:
                     try:
                         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:
-                        print(
-                            f"Another run is at work in {directory}; this one waits for it.",
-                            flush=True,
-                        )
+                        print(f"Waiting for another run in {directory}.", flush=True)
                         fcntl.flock(number, fcntl.LOCK_EX)
         yield
 

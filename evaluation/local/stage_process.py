@@ -40,7 +40,7 @@ def main(report: Path, crash: Path) -> None:
         start = time.perf_counter()
         outcome: dict[str, object]
         try:
-            call_by_name(getattr(_user_code(), call["name"]), call["values"])
+            call_by_name(_function_of_main(call["name"]), call["values"])
             seconds = time.perf_counter() - start
             outcome = {"seconds": seconds, "peak_memory_bytes": _peak_memory()}
         except BaseException as error:  # exit() and Ctrl-C too
@@ -59,12 +59,14 @@ def _end_with_the_parent() -> None:
     os._exit(130)
 
 
-def _user_code() -> ModuleType:
+def _function_of_main(name: str) -> Callable[..., None]:
     """Load main.py of the working directory by path, under the platform's name for it."""
     module = sys.modules["user_code"] = ModuleType("user_code")
     module.__file__ = str(Path("main.py").resolve())
     SourceFileLoader("user_code", module.__file__).exec_module(module)
-    return module
+    if not hasattr(module, name):
+        raise AttributeError(f"main.py has no {name}(). The platform calls it: define it.")
+    return getattr(module, name)
 
 
 def call_by_name(function: Callable[..., None], values: Mapping[str, Any]) -> None:

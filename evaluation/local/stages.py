@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,11 +23,6 @@ from perturbation.errors import InputError
 
 NEAR_THE_LIMIT = 0.8
 """Share of the memory there is from which a SIGKILL is laid to its want."""
-CGROUPS = Path("/sys/fs/cgroup")
-
-
-class StageFailure(InputError):
-    """train() or infer() did not return; the message holds the user's own error and its place."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,9 @@ def run_stage(submission: Path, name: str, values: Mapping[str, Any]) -> Cost:
 
     Raises
     ------
-    StageFailure
-        If the function raised anything, ended the program, or was killed.
+    InputError
+        If the function raised anything, ended the program, or was killed; the message holds the
+        user's own error and its place.
     """
     oom_kills = count_oom_kills()
     call = {"submission": str(submission.resolve()), "name": name, "values": dict(values)}
@@ -71,20 +68,17 @@ def run_stage(submission: Path, name: str, values: Mapping[str, Any]) -> Cost:
         if process.returncode == 0 and "seconds" in outcome:
             return Cost(outcome["seconds"], outcome["peak_memory_bytes"] or peak)
         why = _sudden_end(process.returncode, crash, peak, oom_kills)
-    raise StageFailure(outcome.get("failure") or f"{name}() failed: {why}")
+    raise InputError(outcome.get("failure") or f"{name}() failed: {why}")
 
 
 def _wait(process: subprocess.Popen[str]) -> int:
     """Wait for the end; return the largest resident memory that was seen, in bytes."""
     peak = 0
-    while True:
-        try:
-            process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            with suppress(psutil.Error):
-                peak = max(peak, psutil.Process(process.pid).memory_info().rss)
-        else:
-            return peak
+    while process.poll() is None:
+        with suppress(psutil.Error):
+            peak = max(peak, psutil.Process(process.pid).memory_info().rss)
+        time.sleep(0.02)
+    return peak
 
 
 def _sudden_end(status: int, crash: Path, peak: int, oom_kills: int) -> str:
@@ -93,57 +87,37 @@ def _sudden_end(status: int, crash: Path, peak: int, oom_kills: int) -> str:
         return f"its process ended with status {status} before it returned, as by os._exit()."
     limit = psutil.virtual_memory().total
     used = f"it held {peak / 1e9:.2f} of the {limit / 1e9:.1f} GB of this machine"
-    if count_oom_kills() > oom_kills:
-        return f"the system killed it because memory ran out; {used}."
-    if status == -signal.SIGKILL and peak > NEAR_THE_LIMIT * limit:
-        return f"it was killed, most likely because memory ran out; {used}."
+    near = status == -signal.SIGKILL and peak > NEAR_THE_LIMIT * limit
+    if near or count_oom_kills() > oom_kills:
+        return f"it was killed because memory ran out; {used}."
     name = f"{signal.Signals(-status).name} ({signal.strsignal(-status)})"
     frames = re.findall(r"  File .*", crash.read_text(errors="replace"))
     frames = [frame for frame in frames if stage_process.__file__ not in frame]
     return "\n".join([f"{name} ended its process; {used}.", *frames[:3]])
 
 
-def count_oom_kills(cgroups: Path = CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int:
+def count_oom_kills(cgroups: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> int:
     """How many processes of this cgroup the kernel killed for want of memory; 0 if unknown."""
-    lines = own.read_text().splitlines() if own.exists() else []
-    paths = [line.split(":", 2)[2].strip("/") for line in lines]
-    for path in (*paths, ""):  # "" for a container that sees its own cgroup as the root
-        for file in (Path(path, "memory.events"), Path("memory", path, "memory.oom_control")):
-            with suppress(OSError):  # of version 2 of cgroups, of version 1
-                if kills := re.search(r"oom_kill (\d+)", (cgroups / file).read_text()):
-                    return int(kills[1])
+    with suppress(OSError):
+        group = Path(own).read_text().rpartition("::")[2].strip()
+        events = Path(f"{cgroups}/{group}/memory.events").read_text()
+        return int(events.rpartition("oom_kill ")[2].split()[0])
     return 0
 
 
-def run_train(submission: Path, data: Path, model: Path) -> Cost:
-    """Train from a data directory into a model directory; see `run_stage`."""
-    values = {"data_directory_path": str(data), "model_directory_path": str(model)}
-    return run_stage(submission, "train", values)
-
-
-def run_infer(
-    submission: Path,
-    data: Path,
-    model: Path,
-    prediction: Path,
-    perturbations: Sequence[str],
-    genes: Sequence[str],
-) -> Cost:
-    """Infer, into a prediction directory; see `run_stage`."""
-    values = infer_values(data, model, prediction, perturbations, genes)
-    return run_stage(submission, "infer", values)
+def train_values(data: Path, model: Path) -> dict[str, Any]:
+    """Return the arguments of train() by name."""
+    return {"data_directory_path": str(data), "model_directory_path": str(model)}
 
 
 def infer_values(
     data: Path, model: Path, prediction: Path, perturbations: Sequence[str], genes: Sequence[str]
 ) -> dict[str, Any]:
     """Return the arguments of infer() by name; the last two are what it is asked for."""
-    return {
-        "data_directory_path": str(data),
+    return train_values(data, model) | {
         "prediction_directory_path": str(prediction),
         "prediction_h5ad_file_path": str(prediction / PREDICTION_FILE),
         "program_proportion_csv_file_path": str(prediction / PREDICTED_PROPORTIONS_FILE),
-        "model_directory_path": str(model),
         "predict_perturbations": list(perturbations),
         "genes_to_predict": list(genes),
     }

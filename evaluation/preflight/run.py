@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evaluation.local.places import check_model, was_trained_on
-from evaluation.local.stages import Cost, run_infer
+from evaluation.local.stages import Cost, infer_values, run_stage
 from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding, has_fault
 from evaluation.preflight.imports import follow_imports
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, push_findings, pushed_files
@@ -98,7 +98,8 @@ def trial_findings(submission: Path) -> Iterator[Finding]:
             genes = _names_in(data / GENES_FILE) or training.genes.tolist()
             names = dict.fromkeys([*targets, *genes])
             asked = [name for name in names if name not in training.n_cells.index][:TRIAL_TARGETS]
-            cost = run_infer(submission, data, resources, prediction, asked, genes)
+            values = infer_values(data, resources, prediction, asked, genes)
+            cost = run_stage(submission, "infer", values)
         except InputError as error:
             yield Finding(FAULT, str(error))
             return

@@ -17,6 +17,9 @@ NO_CORRELATION = (
     "the prediction is constant or equals the perturbed centroid: it has no correlation"
 )
 
+ROUNDING = float(np.finfo(np.float32).eps)
+"""Relative error of a mean of cells, which files hold as float32."""
+
 Shares = Mapping[str, float] | pd.Series
 """Of the cells in each program, by its name."""
 
@@ -59,17 +62,11 @@ def _unit_delta(rows: np.ndarray, perturbed_centroid: np.ndarray) -> np.ndarray 
     delta = delta - delta.mean()
     length = np.linalg.norm(delta)
     scale = np.linalg.norm(mean) + np.linalg.norm(perturbed_centroid)
-    if length <= _rounding(rows) * scale:
+    if length <= ROUNDING * scale:
         return None
     # subtle: centring once more removes what the first subtraction left by rounding
     unit = delta / length
     return (unit - unit.mean()) / np.linalg.norm(unit - unit.mean())
-
-
-def _rounding(rows: np.ndarray) -> float:
-    """Relative error of a mean of rows: that of their type, or of adding them up in float64."""
-    stored = np.finfo(rows.dtype).eps if np.issubdtype(rows.dtype, np.floating) else 0.0
-    return max(stored, len(rows) * np.finfo(np.float64).eps)
 
 
 def mmd(truth: np.ndarray, prediction: np.ndarray) -> float:

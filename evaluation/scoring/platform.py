@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -13,11 +15,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from evaluation.local.answers import Answer
-from evaluation.local.truth import LocalTruth
+from evaluation.local.answers import Answer, LocalTruth
 from evaluation.scoring.metrics import METRICS
 from perturbation.competition import (
-    CELLS_PER_PERTURBATION,
     PERTURBATIONS_FILE,
     PREDICTED_PROPORTIONS_FILE,
     PREDICTION_FILE,
@@ -27,24 +27,22 @@ from perturbation.errors import InputError
 if TYPE_CHECKING:
     from crunch.unstructured import ScoringModule
 
+TRUE_CELLS, TRUE_PROPORTIONS = "tf150_gtruth.h5ad", "program_proportion_gtruth.csv"
+"""In the data directory that score() is given."""
 COMPETITION = "broad-obesity-1"
-PLATFORM_NAMES = dict(zip(METRICS, ("pearson-delta", "mmd", "l1-distance"), strict=True))
+PLATFORM_METRICS = ("pearson-delta", "mmd", "l1-distance")
+"""In the order of `METRICS`."""
+
+Scorer = Callable[[LocalTruth, Answer, list[np.ndarray]], pd.DataFrame]
 
 
-def load_platform_scorer() -> tuple[ScoringModule, str]:
-    """Fetch the platform's scoring module.
-
-    Returns
-    -------
-    module
-        The client's wrapper of it.
-    source
-        Where it came from.
+def platform_scorer() -> tuple[Scorer, str]:
+    """Return a function that scores by the platform's module, and words that say whose it is.
 
     Raises
     ------
     InputError
-        If it cannot be reached, or does not run.
+        If the module cannot be reached, or does not run.
     """
     from crunch.unstructured import ScoringModule, deduce_code_loader
 
@@ -59,85 +57,69 @@ def load_platform_scorer() -> tuple[ScoringModule, str]:
             "CRUNCH_COMPETITIONS_SOURCE=local://DIR to a checkout of the organisers' "
             "repository, or leave out --scorer platform."
         )
-    return module, str(loader)
+    return partial(score_by_platform, module), f"scored by the platform's module, {loader}"
 
 
 def score_by_platform(
     module: ScoringModule, truth: LocalTruth, answer: Answer, panels: list[np.ndarray]
 ) -> pd.DataFrame:
-    """Score as `score_answer` does, one call of the platform's score() a perturbation.
+    """Score as `score_answer` does, one call of the platform's score() a perturbation and panel.
 
     A Pearson delta that the platform finds to be NaN stays NaN.
     """
-    rows = {
-        name: np.mean([_score_one(module, truth, answer, name, panel) for panel in panels], axis=0)
-        for name in truth.perturbations
-    }
-    scores = pd.DataFrame.from_dict(rows, orient="index", columns=list(METRICS))
-    return scores.assign(has_direction=scores["pearson_delta"].notna())
+    cells, proportions = answer
+    scores = {}
+    for name, predicted in zip(truth.perturbations, cells, strict=True):
+        true, of_panels = truth.cells_of(name), []
+        for panel in panels:
+            with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as prediction:
+                _write_cells(Path(data, TRUE_CELLS), name, true, truth, panel)
+                _write_cells(Path(prediction, PREDICTION_FILE), name, predicted, truth, panel)
+                _write_row(Path(data, TRUE_PROPORTIONS), name, truth.proportions)
+                _write_row(Path(prediction, PREDICTED_PROPORTIONS_FILE), name, proportions)
+                Path(data, PERTURBATIONS_FILE).write_text(f"{name}\n")
+                of_panels.append(_call(module, data, prediction))
+        scores[name] = np.mean(of_panels, axis=0)
+    return pd.DataFrame.from_dict(scores, orient="index", columns=list(METRICS))
 
 
-def _score_one(
-    module: ScoringModule, truth: LocalTruth, answer: Answer, name: str, panel: np.ndarray
-) -> list[float]:
-    with tempfile.TemporaryDirectory() as directory, redirect_stdout(io.StringIO()):
-        data, prediction = Path(directory, "data"), Path(directory, "prediction")
-        _write_truth(data, truth, name, panel)
-        _write_answer(prediction, truth, answer, name, panel)
-        return _call(module, data, prediction)
+def _write_cells(
+    path: Path, name: str, cells: np.ndarray, truth: LocalTruth, panel: np.ndarray
+) -> None:
+    """Write the cells of one perturbation; what score() wants to know in uns stands in both."""
+    obs = pd.DataFrame({"gene": pd.Categorical([name] * len(cells))})
+    obs.index = obs.index.astype(str)
+    written = ad.AnnData(cells[:, panel], obs)
+    written.var_names = pd.Index(truth.genes)[panel]
+    written.uns["scoring_gene_mask"] = np.ones(len(panel), dtype=bool)
+    written.uns["control_centroid_train"] = truth.control_centroid[panel]
+    written.uns["perturbed_centroid_train"] = truth.perturbed_centroid[panel]
+    written.write_h5ad(path)
 
 
-def _call(module: ScoringModule, data: Path, prediction: Path) -> list[float]:
+def _write_row(path: Path, name: str, table: pd.DataFrame) -> None:
+    table.loc[[name]].rename_axis("gene").to_csv(path)
+
+
+def _call(module: ScoringModule, data: str, prediction: str) -> list[float]:
     from crunch.api import PhaseType
 
     metrics = [
-        SimpleNamespace(id=number, name=name, target=SimpleNamespace(id=number, name=name))
-        for number, name in enumerate(PLATFORM_NAMES.values())
+        SimpleNamespace(id=name, name=name, target=SimpleNamespace(id=name, name=name))
+        for name in PLATFORM_METRICS
     ]
     try:
-        results = module.score(
-            phase_type=PhaseType.SUBMISSION,
-            chain_height=1,
-            metrics=metrics,
-            prediction_directory_path=str(prediction),
-            data_directory_path=str(data),
-        )
+        with redirect_stdout(io.StringIO()):
+            results = module.score(
+                phase_type=PhaseType.SUBMISSION,
+                chain_height=1,
+                metrics=metrics,
+                prediction_directory_path=prediction,
+                data_directory_path=data,
+            )
     except Exception as error:  # whatever the platform's code raises
         raise InputError(
             f"The platform's score() failed ({type(error).__name__}: {error}). Its interface may "
             "have changed; leave out --scorer platform."
         ) from error
     return [float(results[metric.id].value) for metric in metrics]
-
-
-def _write_truth(directory: Path, truth: LocalTruth, name: str, panel: np.ndarray) -> None:
-    """Write one perturbation as the files that the platform's score() reads."""
-    cells = _anndata(truth.cells_of(name)[:, panel], name, truth, panel)
-    cells.uns = {
-        "scoring_gene_mask": np.ones(len(panel), dtype=bool),
-        "control_centroid_train": truth.control_centroid[panel],
-        "perturbed_centroid_train": truth.perturbed_centroid[panel],
-    }
-    directory.mkdir()
-    cells.write_h5ad(directory / "tf150_gtruth.h5ad")
-    _write_shares(truth.proportions, name, directory / "program_proportion_gtruth.csv")
-    (directory / PERTURBATIONS_FILE).write_text(f"{name}\n")
-
-
-def _write_answer(
-    directory: Path, truth: LocalTruth, answer: Answer, name: str, panel: np.ndarray
-) -> None:
-    directory.mkdir()
-    cells = answer.cells_of(name)[:CELLS_PER_PERTURBATION, panel]
-    _anndata(cells, name, truth, panel).write_h5ad(directory / PREDICTION_FILE)
-    _write_shares(answer.proportions, name, directory / PREDICTED_PROPORTIONS_FILE)
-
-
-def _write_shares(table: pd.DataFrame, name: str, path: Path) -> None:
-    table.loc[[name]].rename_axis("gene").to_csv(path)
-
-
-def _anndata(cells: np.ndarray, name: str, truth: LocalTruth, panel: np.ndarray) -> ad.AnnData:
-    index = [str(row) for row in range(len(cells))]
-    obs = pd.DataFrame({"gene": pd.Categorical([name] * len(cells))}, index=index)
-    return ad.AnnData(cells, obs=obs, var=pd.DataFrame(index=[truth.genes[i] for i in panel]))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from evaluation.local.answers import written_answer as prediction_in
-from evaluation.local.stages import Cost, run_infer, run_train
+from evaluation.local.stages import Cost, infer_values, run_stage, train_values
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
 from evaluation.reading import read_names
 from evaluation.scoring.checks import check_prediction
@@ -109,22 +110,19 @@ def run_submission(
     prediction.mkdir(parents=True)
     _copy_files(submission.resources, kept)
 
-    def call(stage: Callable[[], Cost]) -> Cost:
+    def call(name: str, values: dict[str, Any]) -> Cost:
         _copy_files(submission.code, copy)
         shutil.move(kept, resources)
         try:
-            cost = stage()
+            cost = run_stage(copy, name, values)
         except InputError as error:
             raise InputError(f"{submission.name}: {error}") from error
         shutil.move(resources, kept)
         shutil.rmtree(copy)
         return cost
 
-    asked = prediction, perturbations, genes
-    costs = (
-        call(lambda: run_train(copy, data, resources)),
-        call(lambda: run_infer(copy, data, resources, *asked)),
-    )
+    asked = infer_values(data, resources, prediction, perturbations, genes)
+    costs = call("train", train_values(data, resources)), call("infer", asked)
     if faults := check_prediction(prediction, perturbations, genes):
         raise InputError(f"{submission.name}: the platform would reject this. " + " ".join(faults))
     return costs
@@ -149,10 +147,8 @@ def written_answer(
     proportions
         (len(perturbations), 4).
     """
-    answer = prediction_in(work / "prediction", genes)
-    cells = map(answer.cells_of, perturbations)
+    cells, shares = prediction_in(work / "prediction", perturbations, genes)
     shape = (CELLS_PER_PERTURBATION, len(genes))
-    shares = answer.proportions.loc[list(perturbations)]
     return (
         checked_cells(cells, len(perturbations), shape),
         checked_proportions(shares, perturbations),

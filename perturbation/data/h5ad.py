@@ -15,7 +15,7 @@ import pandas as pd
 
 from perturbation.data.matrix import Sparse, check_matrix, open_hdf5, read_blocks
 from perturbation.data.names import listed
-from perturbation.errors import InputError, diagnosis
+from perturbation.errors import InputError, reading
 
 CELLS_PER_BLOCK = 256
 
@@ -115,12 +115,9 @@ def read_columns(table: h5py.Group, columns: Sequence[str], path: Path) -> pd.Da
     InputError
         If one cannot be read, or they have different lengths.
     """
-    try:
-        return pd.DataFrame({name: ad.io.read_elem(table[name]) for name in columns})
-    except MemoryError:
-        raise
-    except Exception as error:  # anndata raises many kinds
-        raise InputError(diagnosis(path, error, table.name[1:])) from error
+    with reading(path, element=table.name[1:]):
+        found = pd.DataFrame({name: ad.io.read_elem(table[name]) for name in columns})
+    return found
 
 
 def _genes(table: h5py.Group, path: Path) -> np.ndarray:

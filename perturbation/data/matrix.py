@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from scipy import sparse
 
-from perturbation.errors import InputError, diagnosis, reason
+from perturbation.errors import InputError, reading, reason
 from perturbation.progress import one_ahead
 
 LARGEST_LOG_VALUE = np.log2(np.float64(1 + 1e5))
@@ -31,15 +31,10 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        If it is missing, or if it or an element cannot be read; `diagnosis` says why.
+        If it is missing, or if it or an element cannot be read.
     """
-    if not path.is_file():
-        raise InputError(f"{path} is missing. Run `crunch download`, or give the right directory.")
-    try:
-        with h5py.File(path) as file:
-            yield file
-    except (OSError, KeyError, RuntimeError) as error:  # what h5py raises
-        raise InputError(diagnosis(path, error)) from error
+    with reading(path), h5py.File(path) as file:
+        yield file
 
 
 def read_blocks(

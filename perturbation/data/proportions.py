@@ -7,7 +7,7 @@ import pandas as pd
 
 from perturbation.competition import PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.names import check_names, listed
-from perturbation.errors import InputError, reason, unreadable
+from perturbation.errors import InputError, reading, reason
 
 ROUNDED = 0.02
 """How far proportions may be off by rounding in the table."""
@@ -58,10 +58,8 @@ def check_shares(
 
 def read_written_proportions(path: Path) -> pd.DataFrame:
     """Read a table of numbers for each perturbation; a prediction may hold any, to be judged."""
-    try:
+    with reading(path, "CSV"):
         table = pd.read_csv(path, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise InputError(unreadable(path, error, "CSV")) from error
     if missing := [name for name in ("gene", *PROGRAM_FLAGS) if name not in table]:
         raise InputError(
             f"{path} has no column {listed(missing)}; found {listed(table.columns, 20)}. "

@@ -11,11 +11,15 @@ import pandas as pd
 import pytest
 
 import local_test
-from evaluation.local.answers import constant_answer, score_answer, written_answer
+from evaluation.local.answers import (
+    constant_answer,
+    read_local_truth,
+    score_answer,
+    written_answer,
+)
 from evaluation.local.places import Places, choose_data, choose_places
 from evaluation.local.run import run_stages
-from evaluation.local.truth import read_local_truth
-from evaluation.scoring.platform import load_platform_scorer, score_by_platform
+from evaluation.scoring.platform import platform_scorer
 from perturbation.errors import InputError
 from tests.conftest import DEMO, MODULES, ROOT
 
@@ -91,7 +95,9 @@ def test_missing_data_is_one_sentence(tmp_path, capsys):
 def test_scores_are_those_of_the_naive_formula(prediction):
     truth = read_local_truth(DEMO)
     panel = np.arange(0, len(truth.genes), 2)
-    scores = score_answer(truth, written_answer(prediction, truth.genes), [panel])
+    scores = score_answer(
+        truth, written_answer(prediction, truth.perturbations, truth.genes), [panel]
+    )
     genes = [truth.genes[i] for i in panel]
     name = truth.perturbations[1]
     true = ad.read_h5ad(DEMO / "obesity_challenge_1_local_gtruth.h5ad")
@@ -141,14 +147,15 @@ def competitions(tmp_path, monkeypatch):
 
 def test_the_platform_scorer_agrees_with_ours(competitions, prediction):
     truth = read_local_truth(DEMO)
-    module, source = load_platform_scorer()
+    score_by_platform, source = platform_scorer()
     assert str(competitions) in source
     panels = [np.arange(0, 50), np.arange(40, 90)]
-    for answer in (written_answer(prediction, truth.genes), constant_answer(truth)):
-        theirs, ours = (
-            score_by_platform(module, truth, answer, panels),
-            score_answer(truth, answer, panels),
-        )
+    for answer in (
+        lambda: written_answer(prediction, truth.perturbations, truth.genes),
+        lambda: constant_answer(truth),
+    ):
+        theirs = score_by_platform(truth, answer(), panels)
+        ours = score_answer(truth, answer(), panels)
         pd.testing.assert_frame_equal(theirs, ours, atol=1e-6, check_dtype=False)
 
 
@@ -203,7 +210,7 @@ def test_an_old_prediction_does_not_survive_a_run_that_writes_none(tmp_path):
     places.model.mkdir()
     places.prediction.mkdir()
     (places.prediction / "prediction.h5ad").touch()
-    run_stages(places, read_local_truth(DEMO), skip_train=True)
+    run_stages(places, read_local_truth(DEMO), trains=False)
     assert list(places.prediction.iterdir()) == []
 
 
@@ -216,7 +223,7 @@ def test_gene_features_reach_the_demos_model_and_leave_a_directory_of_the_users_
         file.parent.mkdir(parents=True)
         file.write_text("old")
         places = Places(tmp_path, DEMO, file.parent.resolve(), tmp_path / "prediction")
-        run_stages(places, read_local_truth(DEMO), skip_train=True)
+        run_stages(places, read_local_truth(DEMO), trains=False)
         assert file.read_text() == expected
 
 
@@ -226,7 +233,7 @@ def test_gene_features_that_were_taken_away_are_gone_from_the_demos_model_too(tm
     stale.parent.mkdir(parents=True)
     stale.touch()
     places = Places(tmp_path, DEMO, stale.parent.resolve(), tmp_path / "prediction")
-    run_stages(places, read_local_truth(DEMO), skip_train=True)
+    run_stages(places, read_local_truth(DEMO), trains=False)
     assert not stale.exists()
 
 
@@ -234,8 +241,8 @@ def test_skipping_the_training_wants_a_model_of_the_same_data(competition, finis
     submission, _ = finished
     places = choose_places(submission, competition, None, tmp_path / "prediction")
     with pytest.raises(InputError, match=r"was trained on 6,301 cells .*, other data than"):
-        run_stages(places, None, skip_train=True)
+        run_stages(places, None, trains=False)
     places = choose_places(submission, DEMO, tmp_path / "misspelt", tmp_path / "prediction")
     with pytest.raises(InputError, match=r"misspelt is no directory\. Give --model"):
-        run_stages(places, None, skip_train=True)
+        run_stages(places, None, trains=False)
     assert list(tmp_path.iterdir()) == []

@@ -94,7 +94,7 @@ X_CASES = {
 NOT_CONTROLS = "has no control cells: obs\\['gene'\\] never is 'NC'"
 H5AD_CASES = {
     "no file": (remove(TRAINING), "is missing. Run `crunch download`"),
-    "a directory": (into_directory(TRAINING), "is missing"),
+    "a directory": (into_directory(TRAINING), "is a directory"),
     "an empty file": (write(TRAINING, b""), "cut or damaged: download it again"),
     "a text file": (write(TRAINING, "gene,adipo\n" * 99), "cut or damaged: download it again"),
     "an error page": (write(TRAINING, "<html>403</html>"), "cut or damaged: download it again"),
@@ -134,7 +134,7 @@ H5AD_CASES = {
 LACKS = "has no row for"
 TABLE_CASES = {
     "no file": (remove(PROPORTIONS), "is missing. Run `crunch download`"),
-    "a directory": (into_directory(PROPORTIONS), "cannot be read as CSV"),
+    "a directory": (into_directory(PROPORTIONS), "is a directory. Put the file"),
     "an empty file": (write(PROPORTIONS, b""), "cannot be read as CSV"),
     "blank lines only": (write(PROPORTIONS, "\n\n\n"), "cannot be read as CSV"),
     "binary": (write(PROPORTIONS, bytes(range(256))), "cannot be read as CSV"),
@@ -192,8 +192,8 @@ RESTORE = "Restore the file from the repository"
 FEATURE_CASES = {
     "missing": (remove(FEATURES), f"is missing\\. {RESTORE}"),
     "a directory": (into_directory(FEATURES), "is missing"),
-    "empty": (write(FEATURES, b""), "not a whole npz archive"),
-    "cut in half": (cut(FEATURES, 0.5), "not a whole npz archive"),
+    "empty": (write(FEATURES, b""), "cannot be read as npz"),
+    "cut in half": (cut(FEATURES, 0.5), "cannot be read as npz"),
     "damaged in the middle": (damaged(FEATURES, 0.5), f"cannot be read .*{RESTORE}"),
     "of another format": (arrays(FEATURES, format="x 9"), "has the format 'x 9', expected"),
     "pickled objects": (arrays(FEATURES, genes=np.array([{}])), "cannot be read .*pickle"),
@@ -249,7 +249,7 @@ ARGUMENT_CASES = {
 DOWNLOAD = "one download"
 SCORE_CASES = {
     "no genes_to_predict": (remove(GENES), "genes_to_predict.txt is missing. Run"),
-    "genes_to_predict a directory": (into_directory(GENES), "cannot be read as UTF-8"),
+    "genes_to_predict a directory": (into_directory(GENES), "is a directory. Put the file"),
     "genes_to_predict empty": (write(GENES, b""), "genes_to_predict.txt is empty"),
     "genes_to_predict blank": (write(GENES, " \n\n\t\n"), "genes_to_predict.txt is empty"),
     "genes_to_predict a mark": (write(GENES, b"\xef\xbb\xbf"), "genes_to_predict.txt is empty"),

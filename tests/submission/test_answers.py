@@ -15,12 +15,12 @@ import main
 from evaluation.crossval import run as cross_validation_run
 from evaluation.crossval.contenders import Contender
 from evaluation.crossval.fast import Settings, all_folds, score_fold
-from evaluation.local import stages
 from evaluation.local.stage_process import call_by_name, describe_failure
-from evaluation.local.stages import Cost, StageFailure
+from evaluation.local.stages import Cost, train_values
 from evaluation.preflight import run as preflight_run
 from evaluation.preflight.findings import FAULT
 from evaluation.reading import read_names
+from evaluation.whole import submission as whole_submission
 from evaluation.whole.submission import Submission, run_submission
 from perturbation.competition import (
     GENES_FILE,
@@ -162,7 +162,8 @@ def fitted(summary):
 @pytest.fixture
 def submission(competition, model_directory, tmp_path, monkeypatch):
     """A submission without code, its stages run in this process: they differ in speed alone."""
-    monkeypatch.setattr(stages, "run_stage", run_here)
+    for caller in (preflight_run, whole_submission):
+        monkeypatch.setattr(caller, "run_stage", run_here)
     home = tmp_path / "home"
     shutil.copytree(model_directory, home / "resources")
     (home / "data").mkdir()
@@ -178,7 +179,7 @@ def run_here(submission, name, values):
     try:
         call_by_name(code[name], values)
     except InputError as error:
-        raise StageFailure(describe_failure(error, name, str(submission))) from error
+        raise InputError(describe_failure(error, name, str(submission))) from error
     return Cost(0, 0)
 
 
@@ -229,9 +230,9 @@ def test_a_wrong_answer_gets_the_same_sentence_everywhere(
     sentence = told(judge, words)
     assert told(lambda: infer(True)) == told(lambda: infer(False)) == sentence
     assert told(black_box) == f"wrong: {sentence}"
-    train_places = submission, submission / "data", submission / "resources"
+    train_places = submission / "data", submission / "resources"
     if "cells" in parts:  # made in train(): there is no model to push
-        assert told(lambda: stages.run_train(*train_places)) == sentence
+        assert told(lambda: run_here(submission, "train", train_values(*train_places))) == sentence
     else:
         (fault,) = preflight_run.trial_findings(submission)
         assert (fault.level, without_numbers(fault.text)) == (FAULT, sentence)
