@@ -1,16 +1,14 @@
-"""How good the submission is on real cells: train, infer and score, fold by fold.
+"""How good the submission is on real cells, whole and with one part of it exchanged.
 
     python -m benchmarks.cells SCREEN.h5ad --folds 3
-    python -m benchmarks.cells FOLD_DIRECTORY ...
 
 SCREEN.h5ad holds cells x genes, raw counts or ln(1 + counts) in X, and the knock-out in obs['gene']
-("NC" for controls); it is put into the competition's layout once a fold. A FOLD_DIRECTORY is in
-that layout already. Truth and scores are those of local_test.py, on all genes asked for. Beside the
-submission stand answers in which one part of it is exchanged; in brackets, what they score more. A
-second table says what moving does to the cells that predictions are made of.
+("NC" for controls); it is put into the competition's layout, and every knock-out is held out once,
+as `local_test.py --cv` does it, and scored on all genes asked for. Beside the submission stand
+answers in which one part of it is exchanged; in brackets, what they score more. A second table says
+what moving does to the cells that predictions are made of.
 """
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,29 +18,23 @@ import numpy as np
 import pandas as pd
 
 import main
+from benchmarks.examples import table
 from benchmarks.screens import read_cells
 from evaluation.command import RESOURCES, command_parser
-from evaluation.crossval.contenders import control_proportions, mean_proportions
-from evaluation.local.answers import (
-    LocalTruth,
-    constant_answer,
-    read_local_truth,
-    score_answer,
-    written_answer,
-)
-from evaluation.local.stages import infer_values
-from evaluation.scoring.metrics import METRICS
-from evaluation.tables import aligned
+from evaluation.crossval.comparison import compare
+from evaluation.crossval.contenders import SHIPPED, Contender
+from evaluation.crossval.fast import Material, Settings, cross_validate
+from evaluation.crossval.run import gather
+from evaluation.crossval.workers import Workers
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.centroids import TrainingCentroids
-from perturbation.data.dataset import open_dataset
-from perturbation.data.summary import Summary, summarise
+from perturbation.data.summary import Summary
 from perturbation.model.cells import herded
-from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor
-from perturbation.model.predictors import ControlCentroid
-from perturbation.output.model_file import load_model
 from tools.competition_layout import write_competition
+
+PROPORTIONS = "evaluation.crossval.contenders:"
 
 
 def median_proportions(
@@ -57,119 +49,57 @@ def median_proportions(
     return pd.DataFrame([row] * len(perturbations), index=list(perturbations))
 
 
-CONSTANTS = {
-    "the controls' proportions": control_proportions,
-    "the mean proportions": mean_proportions,
-    "the median proportions": median_proportions,
-}
-
-
-def make_folds(screen: Path, out: Path, n_folds: int, rng: np.random.Generator) -> list[Path]:
-    """Write one competition a fold; every knock-out of enough cells is held out once.
-
-    Cells are shuffled, so that the order of the screen's file plays no part.
-    """
-    counts, labels, genes = read_cells(screen)
-    rows = rng.permutation(len(counts))
-    names, obs = rows.astype(str), pd.DataFrame({"gene": labels[rows]})
-    cells = ad.AnnData(counts[rows], obs.set_axis(names), pd.DataFrame(index=genes))
-    knockouts = rng.permutation(sorted(set(labels) - {CONTROL_LABEL}))
-    folds = [out / f"fold{fold}" for fold in range(n_folds)]
-    for number, fold in enumerate(folds):
-        held_out = knockouts[number::n_folds].tolist()
-        write_competition(fold, cells, held_out, held_out, rng)
-    return folds
-
-
-def run_submission(data: Path, truth: LocalTruth, work: Path) -> None:
-    """Train and infer the local ground truth's knock-outs, as the platform would."""
-    shutil.copy(RESOURCES / GENE_FEATURES_FILE, work)
-    main.train(str(data), str(work))
-    main.infer(**infer_values(data, work, work, truth.perturbations, truth.genes))
-
-
 def not_moved(summary: Summary) -> np.ndarray:
     """Choose the cells that ship, and leave them as they were measured."""
     perturbed = np.flatnonzero(summary.cell_labels != CONTROL_LABEL)
     return summary.cells[herded(summary.cells, perturbed, CELLS_PER_PERTURBATION)].toarray()
 
 
-def describe_cells(cells: np.ndarray) -> dict[str, float]:
+CONTENDERS = (
+    SHIPPED,
+    Contender("its cells at the control", "perturbation.model.predictors:ControlCentroid"),
+    Contender("its cells not moved", cells="benchmarks.cells:not_moved"),
+    Contender("the controls' proportions", proportions=f"{PROPORTIONS}control_proportions"),
+    Contender("the mean proportions", proportions=f"{PROPORTIONS}mean_proportions"),
+    Contender("the median proportions", proportions="benchmarks.cells:median_proportions"),
+)
+
+
+def material_of(screen: Path, n_folds: int) -> Material:
+    """Put a screen into the competition's layout and read it; cells are shuffled."""
+    counts, labels, genes = read_cells(screen)
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(len(counts))
+    obs = pd.DataFrame({"gene": labels[rows]}, rows.astype(str))
+    cells = ad.AnnData(counts[rows], obs, pd.DataFrame(index=genes))
+    with tempfile.TemporaryDirectory() as data:
+        write_competition(Path(data), cells, [], sorted(set(labels) - {CONTROL_LABEL}), rng)
+        settings = Settings(CONTENDERS, n_folds, panel_genes=len(genes))
+        return gather(Path(data), RESOURCES, settings)
+
+
+def describe_cells(material: Material) -> pd.DataFrame:
     """Share of zeros, mean variance of a gene, and counts per 100,000 of a cell, mean and sd."""
-    totals = np.expm1(cells * np.log(2)).sum(axis=1, dtype=np.float64)
-    return {
-        "zeros": float((cells == 0).mean()),
-        "variance": float(cells.var(axis=0, dtype=np.float64).mean()),
-        "total": float(totals.mean()),
-        "sd of total": float(totals.std()),
-    }
-
-
-def score_fold(data: Path) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """Scores by knock-out of the submission and of it with a part exchanged; what cells are."""
-    truth = read_local_truth(data)
-    panel = [np.arange(len(truth.genes))]
-    features = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
-    with tempfile.TemporaryDirectory() as work:
-        run_submission(data, truth, Path(work))
-        answer = written_answer(Path(work), truth.perturbations, truth.genes)
-        scores = {"submission": score_answer(truth, answer, panel)}
-        model = load_model(work)
-    summary = summarise(open_dataset(data))
-    plain = main.fit(summary, features, cells=not_moved)
+    summary, features = material.summary, material.gene_features[""]
     kinds = {
-        "real": summary.cells[np.flatnonzero(summary.cell_labels != CONTROL_LABEL)].toarray(),
-        "herded": plain.base_cells,
-        "moved": model.base_cells,
+        "real perturbed cells": summary.cells[summary.cell_labels != CONTROL_LABEL].toarray(),
+        "herded": main.fit(summary, features, cells=not_moved).base_cells,
+        "herded and moved": main.fit(summary, features).base_cells,
     }
-    asked = truth.perturbations, truth.genes
-    predictions = {
-        "its cells at the control": main.predict(
-            model, features, *asked, predictor=ControlCentroid
-        ),
-        "its cells not moved": main.predict(plain, features, *asked),
-    }
-    for name, constant in CONSTANTS.items():
-        predictions[name] = main.predict(model, features, *asked, proportions=constant)
-    for name, prediction in predictions.items():
-        scores[name] = score_answer(truth, prediction, panel)
-    scores["control, one repeated row"] = score_answer(truth, constant_answer(truth), panel)
-    return scores, pd.DataFrame({kind: describe_cells(cells) for kind, cells in kinds.items()}).T
-
-
-def table(folds: list[dict[str, pd.DataFrame]]) -> str:
-    """Mean over folds of the fold's mean, and what it is more than the submission's, paired."""
-    rows = []
-    for answer in folds[0]:
-        row = [answer]
-        for metric in METRICS:
-            values = [fold[answer][metric] for fold in folds]
-            mean, every = np.mean([one.mean() for one in values]), pd.concat(values)
-            text = f"{mean:.4f} ± {every.sem():.4f}"
-            if answer != "submission":
-                gaps = every - pd.concat([fold["submission"][metric] for fold in folds])
-                text = f"{mean:.4f} ({gaps.mean():+.4f} ± {gaps.sem():.4f})"
-            row.append(text)
-        rows.append(row)
-    return aligned(["", *METRICS], rows)
-
-
-def run(paths: list[Path], n_folds: int) -> None:
-    """Score every fold and print the table."""
-    with tempfile.TemporaryDirectory() as work:
-        folds = paths
-        if paths[0].is_file():
-            folds = make_folds(paths[0], Path(work), n_folds, np.random.default_rng(0))
-        scores, cells = zip(*[score_fold(fold) for fold in folds], strict=True)
-        print(table(list(scores)))
-        print(f"\nCells, mean of {len(folds)} folds:", sum(cells) / len(folds), sep="\n")
+    rows = {}
+    for kind, cells in kinds.items():
+        totals = np.expm1(cells * np.log(2)).sum(axis=1, dtype=np.float64)
+        variance = cells.var(axis=0, dtype=np.float64).mean()
+        rows[kind] = [(cells == 0).mean(), variance, totals.mean(), totals.std()]
+    columns = ["zeros", "variance of a gene", "counts of a cell", "sd of counts"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 if __name__ == "__main__":
     parser = command_parser(__doc__)
-    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH")
+    parser.add_argument("screen", type=Path)
     parser.add_argument("--folds", type=int, default=3, help="default: 3")
-    arguments = parser.parse_args()
-    if missing := [path for path in arguments.paths if not path.exists()]:
-        parser.error(f"{missing[0]} does not exist")
-    run(arguments.paths, arguments.folds)
+    options = parser.parse_args()
+    gathered = material_of(options.screen, options.folds)
+    comparisons = compare(cross_validate(gathered, Workers()).scores)
+    print(table(comparisons).to_string(), describe_cells(gathered).round(3), sep="\n\n")

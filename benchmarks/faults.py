@@ -10,181 +10,240 @@ undisturbed one and leaves no other file either. Prints survived / tried. Needs 
 root, a failing write strace.
 """
 
-import argparse
+import io
+import multiprocessing
 import os
+import re
 import resource
-import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
-from multiprocessing.process import BaseProcess
+from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 import main
-from benchmarks.disturbed_runs import COMMANDS, DEAR, OLDER, STAGES, Bench, attempt, make_bench
+from evaluation.command import FAILED, INTERRUPTED, command_parser, ending
+from evaluation.local.stages import infer_values
+from evaluation.reading import read_names
+from perturbation.competition import GENES_FILE, PERTURBATIONS_FILE
 from perturbation.files import unfinished_name
-from perturbation.model.gene_features import GENE_FEATURES_FILE
 from perturbation.output import prediction_file
 from simulation.competition import simulate
 
-GENE_FEATURES = Path(main.__file__).parent / "resources" / GENE_FEATURES_FILE
-CARRIED = (GENE_FEATURES_FILE, "README.md")
+STAGES = ("train", "infer on disk", "infer in memory")
+COMMANDS = {
+    "tools.explain": "GENE00001 --model {model}",
+    "tools.gene_features.build": "{out}/features.npz --gene-sets MINE={model}/sets.tsv",
+    "tools.explore.__main__": "{data} --out {out}",
+    "tools.atlas.__main__": "--model {model} --targets {targets} --out {out}",
+    "local_test": "--data {data} --model {out}/model --out {out}/prediction",
+    "local_test --cv": "--data {data} --cv 2 --repeats 1 --json {out}/cv.json --report {out}",
+    "local_test --whole": "--data {data} --cv 2 --whole --json {out}/cv.json --report {out}",
+}
+"""Modules, with what tells their runs apart, and the words of their command lines."""
+DEAR = list(COMMANDS)[2:]
+
+FORK = multiprocessing.get_context("fork")
+SECONDS_TO_HANG = 120
+TRACEBACK = 3
+ENDS = {
+    0: "finished",
+    FAILED: "one sentence",
+    TRACEBACK: "traceback",
+    INTERRUPTED: "interrupted",
+    -signal.SIGKILL: "killed",
+    None: "hung",
+}
+"""From the exit status of a child to words; 1, a rejection, is no way to end."""
+COSTS = re.compile(rb"\(\) at most \d+ s and [\d.]+ GB")
+"""What a page tells of the run itself, another each time."""
+TRY_STRACE = ["/bin/sh", "-c", "strace -o /dev/null true 2> /dev/null"]
 WRITES = "write,pwrite64,writev,pwritev"
 
-Tries = list[tuple[str, bool]]
-"""How each try ended, and whether that was survived."""
+Contents = dict[str, bytes]
+Work = Callable[[Path], int | None]
+"""Writes into a directory and returns an exit status."""
+Fault = tuple[signal.Signals, float] | Callable[[Path], object]
+"""A signal to send and after how many seconds; or what the child calls before its work, with the
+same directory."""
 
 
-def all_faults(bench: Bench, n_tries: int) -> Iterator[tuple[str, Tries]]:
-    """Try every kind of fault on one stage; starve it less often than it is killed."""
-    few = -(-n_tries // 6)
-    within = f"at moments up to {bench.seconds:.2f} s"
-    yield f"killed {within}", send(bench, n_tries, signal.SIGKILL, "killed")
-    yield f"Ctrl-C {within}", send(bench, n_tries, signal.SIGINT, "interrupted")
-    if bench.contents and os.geteuid() == 0:
-        yield "disk full (tmpfs)", fill_disk(bench, few)
-    if bench.stage in STAGES and _strace_works():
-        yield "write fails with EIO (strace)", fail_writes(bench, few)
-    yield "memory refused", refuse_memory(bench, few)
+def prepare(data: Path, model: Path) -> None:
+    """Make a competition and a trained model."""
+    sets = model / "sets.tsv"
+    simulate(data, n_cells=600, n_genes=200, n_perturbations=12, n_targets=40, gene_sets=sets)
+    main.train(str(data), str(model))
 
 
-def send(bench: Bench, n: int, number: signal.Signals, end: str) -> Tries:
-    """Send a signal at moments spread over a run; every other time, older files stand there."""
-    tries = []
-    for nth, moment in enumerate(np.linspace(0, bench.seconds, n)):
-        with empty_directory() as target:
-            for name in bench.contents if nth % 2 else ():
-                if not name.endswith(CARRIED):  # what the user has of these is left alone
-                    (target / name).parent.mkdir(parents=True, exist_ok=True)
-                    (target / name).write_bytes(OLDER)
-            harm = partial(_start_and_send, number, float(moment))
-            tries.append(attempt(bench, target, harm=harm, good_ends=("finished", end)))
-    return tries
+def do(name: str, data: Path, model: Path, out: Path) -> int:
+    """Do the work of a stage or command."""
+    if name in COMMANDS:
+        tempfile.gettempdir()  # subtle: looked up once, before TMPDIR says where --whole works
+        os.environ["TMPDIR"] = str(out)
+        targets = data / PERTURBATIONS_FILE
+        words = COMMANDS[name].format(data=data, model=model, targets=targets, out=out).split()
+        return int(import_module(name.split()[0]).main(words) or 0)
+    if name == "train":
+        main.train(str(data), str(out))
+        return 0
+    prediction_file.SHARE_OF_MEMORY = 0 if name == "infer on disk" else 1
+    asked = (read_names(data / file) for file in (PERTURBATIONS_FILE, GENES_FILE))
+    main.infer(**infer_values(data, model, out, *asked))
+    return 0
 
 
-def _start_and_send(
-    number: signal.Signals, moment: float, child: BaseProcess, go: Callable[[], None]
-) -> None:
-    go()
-    time.sleep(moment)
-    with suppress(ProcessLookupError):  # it has ended already
-        os.kill(child.pid or 0, number)
+def run(work: Work, target: Path, fault: Fault | None = None) -> str:
+    """Run in a child, a fork that has everything imported, and return how it ended."""
+    pipe, other_end = FORK.Pipe()
+    child = FORK.Process(target=_child, args=(other_end, work, target, fault))
+    child.start()
+    other_end.close()
+    if sent := pipe.recv():
+        time.sleep(sent[1])
+        with suppress(ProcessLookupError):  # it has ended already
+            os.kill(child.pid or 0, sent[0])
+    child.join(SECONDS_TO_HANG)
+    end = ENDS.get(child.exitcode, "crashed")
+    child.kill()
+    child.join()
+    with suppress(ProcessLookupError):  # what a command started ends after it, and by itself
+        while child.pid:
+            os.killpg(child.pid, 0)
+            time.sleep(0.01)
+    return end
 
 
-def fill_disk(bench: Bench, n: int) -> Tries:
-    """Give less room than the files take, unnoticed by the check before the work."""
-    needed, tries = sum(len(raw) for raw in bench.contents.values()), []
-    for size in (np.linspace(0.01, 0.99, n) * needed).astype(int):
-        with empty_directory() as target:
-            _call("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", target)
-            try:
-                more = partial(_call, "mount", "-o", "remount,size=1g", target)
-                tries.append(attempt(bench, target, weaken=_forget_to_need_room, relieve=more))
-            finally:
+def _child(pipe: Connection, work: Work, target: Path, fault: Fault | None) -> None:
+    sys.stdout = sys.stderr = told = io.StringIO()
+    os.setpgrp()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets & ignore it
+
+    def disturbed() -> int | None:
+        pipe.send(fault(target) if callable(fault) else fault)
+        return work(target)
+
+    status = ending(disturbed)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(TRACEBACK if status == FAILED and "Traceback" in told.getvalue() else status)
+
+
+def contents_of(directory: Path) -> Contents:
+    """Every file below a directory, hidden ones too."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return {str(f.relative_to(directory)): COSTS.sub(b"", f.read_bytes()) for f in files}
+
+
+def attempt(work: Work, contents: Contents, fault: Fault) -> tuple[str, bool]:
+    """Disturb a run, look at what it left, and run again.
+
+    Returns
+    -------
+    How the first run ended; and whether what it left is whole, it left nothing else unless it was
+    killed or crashed, and the second run gave the `contents` of an undisturbed one.
+    """
+    with tempfile.TemporaryDirectory(prefix="faults_") as directory:
+        target = Path(directory)
+        try:
+            end = run(work, target, fault)
+            left = contents_of(target)
+            if end in ("killed", "crashed"):  # it could not tidy up
+                left = {name: raw for name, raw in left.items() if name in contents}
+            fine = left.items() <= contents.items()
+            if target.is_mount():
+                _call("mount", "-o", "remount,size=1g", target)
+            again = run(work, target) == "finished" and contents_of(target) == contents
+        finally:
+            if target.is_mount():
                 _call("umount", target)
-    return tries
+    return end, fine and again
+
+
+def fill_disk(room: int, target: Path) -> None:
+    """Give so many bytes of room, unnoticed by the check before the work."""
+    _call("mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", target)
+    vars(prediction_file)["need_room"] = lambda *_: None
 
 
 def _call(*command: str | Path) -> None:
     subprocess.run(command, check=True)
 
 
-def _forget_to_need_room() -> None:
-    vars(prediction_file)["need_room"] = lambda *_: None
-
-
-def fail_writes(bench: Bench, n: int) -> Tries:
-    """Let strace give EIO to one write to an unfinished file: the first, second, fourth ..."""
-    tries = []
-    for name in bench.contents:
-        for number in 2 ** np.arange(n):
-            with empty_directory() as target:
-                harm = partial(_inject, target / name, int(number))
-                tries.append(attempt(bench, target, harm=harm))
-    return tries
-
-
-def _strace_works() -> bool:
-    found = shutil.which("strace")
-    return found is not None and subprocess.run([found, "-o", os.devnull, "true"]).returncode == 0
-
-
-def _inject(final: Path, number: int, child: BaseProcess, go: Callable[[], None]) -> None:
-    """Trace the child until it ends; strace ends with it."""
-    path = unfinished_name(final, child.pid)
+def fail_write(name: str, number: int, target: Path) -> None:
+    """Let strace give EIO to one write to an unfinished file; it ends with what it traces."""
+    path = unfinished_name(target / name)
     path.touch()  # strace finds the file by its name
-    command = ["strace", "-f", "-qq", "-o", os.devnull, "-p", str(child.pid), "-P", str(path)]
+    command = ["strace", "-f", "-qq", "-o", os.devnull, "-p", str(os.getpid()), "-P", str(path)]
     inject = f"inject={WRITES}:error=EIO:when={number}"
     subprocess.Popen([*command, "-e", f"trace={WRITES}", "-e", inject])
-    while "TracerPid:\t0\n" in Path(f"/proc/{child.pid}/status").read_text():
+    while "TracerPid:\t0\n" in Path("/proc/self/status").read_text():
         time.sleep(0.01)
-    go()
 
 
-def refuse_memory(bench: Bench, n: int) -> Tries:
-    """Set RLIMIT_AS after the imports: what is in use then, and a part of what the run takes.
-
-    Libraries below Python may crash when memory is refused; that is as good as being killed.
-    """
-    tries, good_ends = [], ("finished", "one sentence", "traceback", "crashed")
-    for share in np.linspace(0, 0.8, n + 1)[1:]:
-        with empty_directory() as target:
-            weaken = partial(_limit_memory, int(share * bench.memory_bytes))
-            tries.append(attempt(bench, target, weaken=weaken, good_ends=good_ends))
-    return tries
-
-
-def _limit_memory(more: int) -> None:
-    limit = psutil.Process().memory_info().vms + more
+def refuse_memory(more: int, _target: Path) -> None:
+    """Limit the address space to what is in use after the imports, and so many bytes more."""
+    pages = Path("/proc/self/statm").read_text().split()[0]
+    limit = int(pages) * resource.getpagesize() + more
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-@contextmanager
-def empty_directory() -> Iterator[Path]:
-    """Make a directory and remove it."""
-    with tempfile.TemporaryDirectory(prefix="faults_") as path:
-        yield Path(path)
+def all_faults(
+    name: str, contents: Contents, seconds: float, n: int
+) -> Iterator[tuple[str, str, Sequence[Fault]]]:
+    """Every kind of fault, how it may end a run, and its tries: starved less often than killed."""
+    moments, within = np.linspace(0, seconds, n), f"at moments up to {seconds:.2f} s"
+    few = range(-(-n // 6))
+    yield f"killed {within}", "killed", [(signal.SIGKILL, m) for m in moments]
+    yield f"Ctrl-C {within}", "interrupted", [(signal.SIGINT, m) for m in moments]
+    if contents and os.geteuid() == 0:
+        rooms = np.linspace(0.01, 0.99, len(few)) * sum(map(len, contents.values()))
+        yield "disk full (tmpfs)", "one sentence", [partial(fill_disk, int(room)) for room in rooms]
+    if name in STAGES and subprocess.run(TRY_STRACE).returncode == 0:
+        writes = [partial(fail_write, file, 2**i) for file in contents for i in few]
+        yield "write fails with EIO (strace)", "one sentence", writes
+    # Libraries below Python may crash when memory is refused; that is as good as being killed.
+    ends = "one sentence, traceback, crashed"
+    yield "memory refused", ends, [partial(refuse_memory, 2 ** (20 + i)) for i in few]
 
 
-def run_all(stages: list[str], n_tries: int) -> bool:
-    """Make a competition, try every fault on every stage, and say whether all were survived."""
+def try_all(name: str, data: Path, model: Path, n_tries: int) -> bool:
+    """Try every fault on one stage or command, print a line for each, and say if all survived."""
+    work, n = partial(do, name, data, model), -(-n_tries // (8 if name in DEAR else 1))
+    with tempfile.TemporaryDirectory() as target:
+        begin = time.perf_counter()
+        if (end := run(work, Path(target))) != "finished":
+            raise RuntimeError(f"The undisturbed {name} ended so: {end}.")
+        seconds, contents = time.perf_counter() - begin, contents_of(Path(target))
     all_survived = True
-    print(f"{'':<66}survived / tried")
-    with empty_directory() as data, empty_directory() as model:
-        simulate(data, n_cells=600, n_genes=200, n_perturbations=12, n_targets=40)
-        shutil.copy(GENE_FEATURES, model)
-        main.train(str(data), str(model))
-        for stage in stages:
-            with empty_directory() as target:
-                bench = make_bench(stage, data, model, target)
-            for fault, tries in all_faults(bench, -(-n_tries // (8 if stage in DEAR else 1))):
-                survived = sum(survived for _, survived in tries)
-                ends = Counter(end for end, _ in tries).most_common()
-                words = ", ".join(f"{number} {end}" for end, number in ends)
-                line = f"{stage + ': ' + fault:<68}{survived:>3} / {len(tries):<5}{words}"
-                print(line, flush=True)
-                all_survived &= survived == len(tries)
+    for kind, good_ends, faults in all_faults(name, contents, seconds, n):
+        tries = [attempt(work, contents, fault) for fault in faults]
+        survived = sum(fine and end in f"finished, {good_ends}" for end, fine in tries)
+        ends = Counter(end for end, _ in tries).most_common()
+        words = ", ".join(f"{number} {end}" for end, number in ends)
+        print(f"{f'{name}: {kind}':<68}{survived:>3} / {len(tries):<5}{words}", flush=True)
+        all_survived &= survived == len(tries)
     return all_survived
 
 
-def command() -> int:
-    """Run the command; the status is 1 if a try was not survived."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+if __name__ == "__main__":
+    parser = command_parser(__doc__)
     everything = [*STAGES, *COMMANDS]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     parser.add_argument("--tries", type=int, default=48, help="of each kind (default: 48)")
     options = parser.parse_args()
-    return 0 if run_all(options.only, options.tries) else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(command())
+    for chosen in COMMANDS.keys() & options.only:
+        import_module(chosen.split()[0])  # once, for all children
+    print(f"{'':<66}survived / tried")
+    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as model:
+        places = Path(data), Path(model)
+        run(lambda _: prepare(*places), places[0])
+        ok = [try_all(name, *places, options.tries) for name in options.only]
+    raise SystemExit(not all(ok))

@@ -1,13 +1,14 @@
 """What ships, and what is simpler, in simulated worlds from "nothing told" to "all told".
 
-    python -m benchmarks.worlds [FILE ...] [--competitions 12]
+    python -m benchmarks.worlds [FILE ...] [--competitions 12] [--splits 100]
 
 The worlds are those of simulation/factors.py: all as like the competition as
 `python -m simulation.calibration` prints, they differ in who tells how much of what a knock-out
 does. Each competition has 122 training knock-outs and 60 fresh ones, each as if of 650 cells. The
 first table is that of benchmarks.screens, on a tenth of the genes, those that vary most over the
-training rows; the second is the L1 of proportions, of what ships and of the training median.
-Standard errors are over competitions. With FILEs, screens stand in the first table too.
+training rows; the second what ships scores more than each other, the last two are of the L1 of
+proportions, of what ships and of the training median. Standard errors are over competitions. With
+FILEs, screens stand in the first two tables too.
 """
 
 import tempfile
@@ -17,18 +18,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cells import median_proportions
-from benchmarks.screens import (
-    CONTENDERS,
-    SHIPPED,
-    SHUFFLED,
-    score_files,
-    score_split,
-    table,
-)
-from evaluation.command import command_parser
+from benchmarks.screens import SHIPPED, mean_scores, paired_gaps, score_screen, score_split
+from evaluation.command import RESOURCES, command_parser
 from evaluation.scoring.metrics import l1_distance
 from main import shipped_predictor
-from perturbation.model.gene_features import GeneFeatures, load_gene_features
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model.programs import predict_proportions
 from perturbation.progress import progress
 from simulation.factors import WORLDS, Told
@@ -90,8 +84,9 @@ if __name__ == "__main__":
     parser.add_argument("--competitions", type=int, default=12, help="default: 12")
     parser.add_argument("--splits", type=int, default=100, help="of screens; default: 100")
     options = parser.parse_args()
-    screens = score_files(options.files, options.splits) if options.files else {}
-    directions, proportions = score_worlds(options.competitions)
-    shown = [name for name in CONTENDERS if screens or name != SHUFFLED]
-    print(table(screens | directions, shown))
-    print("\nL1 of the proportions\n" + table(proportions, [SHIPPED, MEDIAN]))
+    shipped = load_gene_features(RESOURCES / GENE_FEATURES_FILE)
+    pearson = {path.stem: score_screen(path, shipped, options.splits) for path in options.files}
+    worlds, l1 = score_worlds(options.competitions)
+    for title, scores in {"Pearson delta": pearson | worlds, "L1 of the proportions": l1}.items():
+        means = mean_scores(scores).to_string(float_format="{:.4f}".format, na_rep="")
+        print(title, means, f"{SHIPPED} minus", paired_gaps(scores).to_string(), "", sep="\n")

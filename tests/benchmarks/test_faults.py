@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.disturbed_runs import COMMANDS, DEAR, STAGES
+from benchmarks.faults import COMMANDS, DEAR, STAGES
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are those of Linux")
