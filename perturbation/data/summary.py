@@ -1,10 +1,9 @@
 """What the 18 GB of training cells say, in one pass: centroids, and some cells of each label."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -45,7 +44,7 @@ class Summary:
     def __repr__(self) -> str:
         return f"Summary({self.training.description}; {len(self.cell_labels):,} cells kept)"
 
-    def with_cells(self, rows: np.ndarray) -> Summary:
+    def with_cells(self, rows: np.ndarray) -> Self:
         """Return the same summary with some of the cells, given by their rows."""
         return replace(
             self,
@@ -54,7 +53,7 @@ class Summary:
             cell_programs=self.cell_programs.iloc[rows].reset_index(drop=True),
         )
 
-    def without(self, perturbations: Sequence[str]) -> Summary:
+    def without(self, perturbations: Sequence[str]) -> Self:
         """Return the summary of a training set in which these were never measured."""
         names = list(perturbations)
         others = np.flatnonzero(~np.isin(self.cell_labels, names))

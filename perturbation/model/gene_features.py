@@ -1,7 +1,5 @@
 """What is known about genes before any experiment, as cosine kernels between genes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,6 +4,7 @@ It stands wherever an answer enters: infer(), --cv, --whole, preflight.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from typing import Protocol, Self
 
 import numpy as np
@@ -70,7 +71,7 @@ def fitted(
     """
     name = type(predictor).__name__
     check_predictor(predictor, name)
-    if predictor.fit(training.copy(), gene_features) is None:
+    if predictor.fit(deepcopy(training), gene_features) is None:
         raise InputError(f"{name}: fit() returned nothing; end it with return self.")
     return predictor
 

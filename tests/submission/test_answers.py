@@ -5,6 +5,7 @@ import re
 import runpy
 import shutil
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -268,7 +269,7 @@ def test_a_predictor_may_not_change_what_others_see(summary):
             training.perturbation_centroids.iloc[:] = 0
             return super().fit(training, gene_features)
 
-    before = summary.training.copy()
+    before = deepcopy(summary.training)
     model = main.fit(summary, None)
     genes = summary.training.genes.tolist()
     answer = main.predict(model, None, ["NEW"], genes, predictor=lambda: Spoiler("one row"))
