@@ -173,7 +173,7 @@ def draw_fold_panels(material: Material, training: Summary, fold: Fold) -> list[
     """Columns to score a fold on, several times over; what varies is said of training alone."""
     settings, rng = material.settings, np.random.default_rng([SEED, fold.repeat, fold.number])
     panel = (settings.panel, settings.panel_genes, settings.panel_draws)
-    return draw_panels(training.cells, material.truth.columns, *panel, rng)
+    return draw_panels(training.cells, material.truth.columns, panel, rng)
 
 
 def score(answers: FoldAnswers, truth: Truth, fold: Fold) -> Scored:

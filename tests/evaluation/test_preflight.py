@@ -101,8 +101,6 @@ BROKEN = {
         FAULT,
         "lacks torch, imported as torch in main.py, line",
     ),
-    "a package that may not be allowed": (add("requirements.txt", "torch>=2\n"), WARNING, "torch"),
-    "a pin": (add("requirements.txt", "numpy==1.26.0\n"), WARNING, "pins numpy==1.26.0: the cloud"),
     "requirements elsewhere": (
         add("requirements.txt", "-r more.txt\n"),
         REFUSED,
