@@ -18,23 +18,21 @@ import pandas as pd
 
 from perturbation.competition import (
     CONTROL_LABEL,
-    GENES_FILE,
     LOCAL_PROPORTIONS_FILE,
     LOCAL_TRUTH_FILE,
-    PERTURBATIONS_FILE,
     PROGRAM_FLAGS,
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
 from simulation.cells import write_cells
 from simulation.world import World, draw_world
+from tools.competition_layout import write_lists, write_proportions
 
 # Published figures at full size, as shares.
 CONTROL_SHARE = 8_705 / 88_202
 TRUTH_SHARE = 4_437 / 88_202
 STORED_SHARE = 702_842_190 / (88_202 * 21_592)
 GENES_TO_PREDICT_SHARE = 10_238 / 21_592
-SIGNATURE_SHARE = 888 / 21_592
 
 GUIDES_PER_KNOCKOUT, CONTROL_GUIDES = 4, 113
 
@@ -97,7 +95,10 @@ def simulate(
     files = path / LOCAL_TRUTH_FILE, path / LOCAL_PROPORTIONS_FILE
     centroids = {"control_centroid_train": control, "perturbed_centroid_train": perturbed}
     _write_files(files, world, rows, rng, [seed, 2], truth_of=centroids)
-    _write_lists(path, rng, world, world.knockouts[n_perturbations:])
+
+    most_expressed = np.argsort(-world.log_fraction)[: round(GENES_TO_PREDICT_SHARE * n_genes)]
+    genes = world.genes[rng.permutation(most_expressed)]
+    write_lists(path, genes, rng.permutation(world.knockouts[n_perturbations:]))
     if gene_sets:
         world.gene_sets.to_csv(gene_sets, sep="\t", index=False)
     return world
@@ -133,14 +134,13 @@ def _write_files(
             file, world, rows, pools, seed, is_dense=is_truth, counts_layer=counts_layer
         )
         obs = pd.DataFrame({"gene": labels}) if is_truth else _obs_of(rng, labels, pools, facts)
-        strings = list(obs.select_dtypes(object))
+        strings = obs.select_dtypes(exclude="number")
         obs = obs.astype(dict.fromkeys(strings, "category")).rename(index="CELL{:07d}".format)
         file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         parts = {"obs": obs, "var": pd.DataFrame(index=world.genes), "uns": truth_of or {}}
         for name, part in parts.items():
             ad.io.write_elem(file, name, part)
-    table = facts[list(PROGRAM_FLAGS)].groupby(labels).mean().rename_axis("gene")
-    table.assign(lipo_adipo=(table["lipo"] / table["adipo"]).fillna(0)).to_csv(paths[1])
+    write_proportions(paths[1], labels, facts)
     return centroids
 
 
@@ -165,20 +165,6 @@ def _obs_of(
         "gene": gene,
     }
     return pd.DataFrame(columns).join(facts[list(PROGRAM_FLAGS)])
-
-
-def _write_lists(path: Path, rng: np.random.Generator, world: World, targets: np.ndarray) -> None:
-    """Write the three lists: perturbations, genes to predict (the most expressed), signatures."""
-    n_genes = len(world.genes)
-    chosen = np.argsort(-world.log_fraction)[: round(GENES_TO_PREDICT_SHARE * n_genes)]
-    of_each = max(1, round(SIGNATURE_SHARE * n_genes / len(PROGRAM_FLAGS)))
-    strongest = np.argsort(-world.loadings[: len(PROGRAM_FLAGS)], axis=1)[:, :of_each]
-    programs = np.repeat(PROGRAM_FLAGS, of_each)
-    signatures = pd.DataFrame({"gene": world.genes[strongest].ravel(), "program": programs})
-    signatures.to_csv(path / "signature_genes.csv", index=False)
-    genes = world.genes[rng.permutation(chosen)]
-    for name, lines in {GENES_FILE: genes, PERTURBATIONS_FILE: rng.permutation(targets)}.items():
-        (path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:
