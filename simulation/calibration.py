@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from perturbation.competition import CONTROL_LABEL
-from perturbation.model.process import TERMS
+from perturbation.model.gene_kernels import TERMS
 from simulation.competition import STORED_SHARE
 from simulation.factors import N_GENES_IN_FULL
 from simulation.world import ADIPO, PRE_ADIPO, draw_cells, draw_centroids, draw_world
