@@ -1,4 +1,4 @@
-"""The organisers' regression, as a predictor of centroids to compare with."""
+"""Predictors of centroids to compare with: the control's, and the organisers' regression."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ from perturbation.data.centroids import TrainingCentroids
 
 N_COMPONENTS = 10
 RIDGE = 0.1
+
+
+class ControlCentroid:
+    """Every knock-out looks like the control cells: the truth for one that does nothing."""
+
+    def fit(self, training: TrainingCentroids, gene_features: object = None) -> Self:
+        """Keep the control centroid (n_genes,)."""
+        self.centroid = training.control_centroid
+        return self
+
+    def predict(self, perturbations: Sequence[str]) -> np.ndarray:
+        """Return the control centroid once for each perturbation."""
+        return np.tile(self.centroid, (len(perturbations), 1))
 
 
 class BilinearRegression:

@@ -115,7 +115,7 @@ SHIPPED = Contender("shipped")
 BASELINES = (
     Contender(
         "control centroid",
-        "perturbation.model.predictors:ControlCentroid",
+        "evaluation.crossval.baselines:ControlCentroid",
         proportions="evaluation.crossval.contenders:control_proportions",
     ),
     Contender(

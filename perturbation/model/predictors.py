@@ -23,19 +23,6 @@ from perturbation.model.own_gene import own_genes
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
 
 
-class ControlCentroid:
-    """Every knock-out looks like the control cells: the truth for one that does nothing."""
-
-    def fit(self, training: TrainingCentroids, gene_features: GeneFeatures | None) -> Self:
-        """Keep the control centroid (n_genes,)."""
-        self.centroid = training.control_centroid
-        return self
-
-    def predict(self, perturbations: Sequence[str]) -> np.ndarray:
-        """Return the control centroid once for each perturbation."""
-        return np.tile(self.centroid, (len(perturbations), 1))
-
-
 class Blend:
     """The perturbed centroid plus a mix of directions.
 

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.crossval.baselines import ControlCentroid
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.model import direction_mix
 from perturbation.model.effects import (
@@ -15,7 +16,6 @@ from perturbation.model.gene_kernels import source_weights
 from perturbation.model.own_gene import own_genes
 from perturbation.model.predictors import (
     Blend,
-    ControlCentroid,
     OwnTranscript,
 )
 from tests.conftest import training_of

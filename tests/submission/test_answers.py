@@ -67,10 +67,10 @@ CELLS = {
     "a DataFrame": (pd.DataFrame, "gave DataFrame"),
 }
 PROPORTIONS = {
-    "no frame": (lambda t: t.to_numpy(), "are ndarray; expected a DataFrame"),
-    "a column less": (lambda t: t.drop(columns="lipo"), "have the columns pre_adipo, adipo, other"),
-    "another order": (lambda t: t[::-1], "in their order"),
-    "text": (lambda t: t.astype(str), "hold .*; expected numbers"),
+    "no frame": (lambda t: t.to_numpy(), "are ndarray, no DataFrame"),
+    "a column less": (lambda t: t.drop(columns="lipo"), "the columns pre_adipo, adipo, other of f"),
+    "another order": (lambda t: t[::-1], "perturbations asked, in order"),
+    "text": (lambda t: t.astype(str), "; expected numbers in"),
     "percent": (lambda t: t * 100, "must lie between 0 and 1"),
     "sum above 1": (lambda t: t + 0.1, "must have pre_adipo"),
     "lipo above adipo": (lambda t: t.assign(lipo=t["adipo"] + 0.01), "must have lipo <= adipo"),
