@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.model.process import TERMS
+from perturbation.model.gene_kernels import TERMS
 from simulation.factors import CONTROL_PROPORTIONS, MEAN_PROPORTIONS, N_GENES_IN_FULL
 from simulation.world import ADIPO, PRE_ADIPO, draw_cells, draw_centroids, draw_world
 

@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from evaluation.local.stage_process import describe_failure
-from perturbation.answers import check_predictor
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GeneFeatures
-from perturbation.model.parts import Predictor
+from perturbation.model.parts import Predictor, check_predictor
 from perturbation.model.predictors import OwnTranscript
 
 REFERENCE = "module:name, or module:name(argument=1), the module as Python imports it from here"

@@ -17,11 +17,11 @@ from evaluation.crossval.folds import SEED, Truth, split
 from evaluation.crossval.workers import Workers, map_tasks
 from evaluation.scoring.metrics import has_direction, l1_distance, mmd, pearson_delta
 from evaluation.scoring.panels import draw_panels
-from perturbation.answers import checked_cells
 from perturbation.competition import CELLS_PER_PERTURBATION, PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.summary import Summary
 from perturbation.model.gene_features import GeneFeatures
+from perturbation.model.parts import checked_cells
 from perturbation.output.model_file import Model
 
 

@@ -10,8 +10,8 @@ from scipy import sparse
 
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.data.dataset import Dataset
-from perturbation.data.matrix import Sparse
-from perturbation.data.summary import GrowingMatrix, Summary, summarise, within
+from perturbation.data.matrix import Sparse, stacked
+from perturbation.data.summary import Summary, summarise, within
 from perturbation.errors import InputError
 
 SEED = 0
@@ -78,16 +78,17 @@ def read_once(dataset: Dataset, scored: np.ndarray) -> tuple[Summary, Truth]:
     ranks = pd.Series(dataset.labels).groupby(dataset.labels).cumcount().to_numpy()
     is_knocked_out = dataset.labels != CONTROL_LABEL
     first = np.flatnonzero((ranks < CELLS_PER_PERTURBATION) & is_knocked_out)
-    cells = GrowingMatrix()
+    parts: list[Sparse] = []
 
     def watch(rows: slice, genes: slice, block: Sparse) -> None:
-        cells.add(block[within(first, rows)][:, within(columns, genes)])
+        part = block[within(first, rows)][:, within(columns, genes)]
+        parts.append(part.astype(np.float32))
 
     summary = summarise(dataset, watch=watch)
     return summary, Truth(
         columns,
         summary.training.perturbation_centroids.iloc[:, columns],
-        cells.finished(len(first), len(columns)),
+        stacked(parts),
         dataset.labels[first],
         summary.training.proportions.drop(index=CONTROL_LABEL),
     )

@@ -19,10 +19,10 @@ from evaluation.reading import columns_in, read_names
 from evaluation.report.words import learnt_weights, weights_in_words
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
-from perturbation.answers import fitted
 from perturbation.competition import GENES_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.model.parts import fitted
 
 
 @dataclass(frozen=True)

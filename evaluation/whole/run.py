@@ -32,11 +32,11 @@ from evaluation.local.stages import Cost
 from evaluation.whole.cells_file import matrix_bytes
 from evaluation.whole.fold_directory import thinned, write_fold, write_thinned
 from evaluation.whole.submission import Submission, run_submission, written_answer
-from perturbation.answers import fitted, predicted_centroids
 from perturbation.competition import LOCAL_TRUTH_FILE, TRAINING_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.files import check_writable, need_room, unfinished_name
 from perturbation.model.cells import cells_at, choose_cells
+from perturbation.model.parts import fitted, predicted_centroids
 
 BYTES_PER_SECOND = 2e8
 """Read and written while folds are made, on two shared cores and a plain disk."""
