@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perturbation.answers import SUM_TOLERANCE
 from perturbation.competition import (
     CELLS_PER_PERTURBATION,
     PREDICTED_PROPORTIONS_FILE,
@@ -21,6 +20,7 @@ from perturbation.competition import (
 from perturbation.data.h5ad import open_cells
 from perturbation.data.names import listed
 from perturbation.errors import InputError, reason
+from perturbation.model.parts import SUM_TOLERANCE
 
 METHOD_FILE = "Method description.md"
 METHOD_HEADINGS = ("Method Description", "Rationale", "Data and Resources Used")
