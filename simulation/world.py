@@ -64,8 +64,7 @@ class World:
 
     def index_of(self, perturbations: Iterable[str]) -> np.ndarray:
         """Row of each name in the per-knock-out arrays; ``NC`` is the last, -1."""
-        row = {name: i for i, name in enumerate(self.knockouts)} | {CONTROL_LABEL: -1}
-        return np.array([row[name] for name in perturbations], dtype=np.intp)
+        return pd.Index(self.knockouts).get_indexer(pd.Index(perturbations))
 
 
 @dataclass(frozen=True)
