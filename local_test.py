@@ -119,7 +119,7 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
 def cross_validate(args: argparse.Namespace, data: Path) -> int:
     """Compare submissions on knock-outs held out of training; return the exit status."""
     n_repeats = args.repeats or (1 if args.whole else 3)
-    settings = Settings(args.cv, n_repeats, args.report is not None, *args.panels)
+    settings = Settings(args.cv, n_repeats, args.panels, pictures=args.report is not None)
     if args.whole:  # what push would send
         judged = [find_submission("submission", SUBMISSION)]
         if args.against:

@@ -76,7 +76,7 @@ def shared_of(screen: Path, n_folds: int) -> SharedData:
     cells = ad.AnnData(counts[rows], obs, pd.DataFrame(index=genes))
     with tempfile.TemporaryDirectory() as data:
         write_competition(Path(data), cells, [], sorted(set(labels) - {CONTROL_LABEL}), rng)
-        settings = Settings(n_folds, panel_genes=len(genes))
+        settings = Settings(n_folds, panel=("random", len(genes), 1))
         return gather(Path(data), RESOURCES, CONTENDERS, settings)
 
 

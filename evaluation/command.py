@@ -20,6 +20,7 @@ RESOURCES = HOME / "resources"
 
 FAILED, INTERRUPTED, NOBODY_LISTENS = 2, 130, 141
 """Exit statuses; the last two are what a shell says of SIGINT and SIGPIPE."""
+CANNOT_WRITE = "error: Nothing can be written (No space left on device). Is $TMPDIR full too?"
 CANNOT_WRITE_TEXT = (
     f"anndata {version('anndata')} cannot write the text of pandas {version('pandas')}. Run `pip "
     'install "pandas<3"`, or take Python 3.12 or newer, for which there is anndata 0.13.'
@@ -53,14 +54,10 @@ def ending(command: Callable[[], int | None]) -> int:
         return _status(command)
     except BrokenPipeError:
         status = NOBODY_LISTENS
-    except OSError as error:
+    except OSError:
         status = FAILED
         if sys.stderr:
-            print(
-                f"error: Nothing can be written ({error.strerror}): is the disk of standard "
-                "output, or of temporary files ($TMPDIR), full?",
-                file=sys.stderr,
-            )
+            print(CANNOT_WRITE, file=sys.stderr)
     if sys.stdout:  # subtle: Python flushes once more at its end, and must not fail then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
@@ -71,19 +68,18 @@ def _status(command: Callable[[], int | None]) -> int:
         status = command() or 0
         if sys.stdout:
             sys.stdout.flush()
+        return status
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        if isinstance(error, OSError) and (error.errno in (errno.EPIPE, errno.ENOSPC)):
+        if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC):
             raise
         if type(error).__name__ == "IORegistryError":  # of anndata's, which shows it nowhere
             print(f"error: {CANNOT_WRITE_TEXT}", file=sys.stderr)
-            return FAILED
-        traceback.print_exc()  # a fault of ours, or of a user's part: its place is needed
-    else:
-        return status
+        else:  # a fault of ours, or of a user's part: its place is needed
+            traceback.print_exc()
     return FAILED
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,24 @@ from perturbation.files import whole_file
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Join cells into lines: the first column to the left, the others to the right."""
-    lines = [list(header), *[list(row) for row in rows]]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(_line(line, widths) for line in lines)
+    """Join cells into lines: the first column to the left, the others to the right.
 
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = zip(cells, widths, strict=True)
-    return "  ".join([first[0].ljust(first[1]), *[text.rjust(width) for text, width in rest]])
+    Parameters
+    ----------
+    header
+        Titles of the columns.
+    rows
+        Each with a text for every title.
+    """
+    columns = []
+    for number, column in enumerate(zip(header, *rows, strict=True)):
+        width = max(map(len, column))
+        columns.append([text.rjust(width) if number else text.ljust(width) for text in column])
+    return "\n".join("  ".join(line) for line in zip(*columns, strict=True))
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write a JSON file, whole or not at all; NaN and infinities, which JSON lacks, become null."""
-    text = json.dumps(_without_nan(values), indent=1, allow_nan=False)
+    without_nan = json.loads(json.dumps(values), parse_constant=lambda _: None)
     with whole_file(path) as unfinished:
-        unfinished.write_text(text + "\n", encoding="utf-8")
-
-
-def _without_nan(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _without_nan(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        unfinished.write_text(json.dumps(without_nan, indent=1) + "\n", encoding="utf-8")

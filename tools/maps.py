@@ -7,9 +7,9 @@ import pandas as pd
 import scanpy as sc
 from anndata import AnnData
 from matplotlib.figure import Figure
-from scipy import sparse
+from sklearn.preprocessing import normalize
 
-from evaluation.report.figures import legend_below, picture
+from evaluation.report.figures import Picture, short
 from evaluation.report.words import rank_correlation
 
 SIZE = (4.2, 4.1)
@@ -41,13 +41,12 @@ class Map:
         sc.tl.umap(rows, random_state=seed)
         self.at, self.what = rows.obsm["X_umap"], f"Map of {len(values):,} {what} coloured by"
         self.dot = float(np.clip(8000 / len(values), *DOTS))
-        self.near = sparse.csr_array(rows.obsp["distances"]).astype(bool).astype(np.float64)
+        self.near = normalize((rows.obsp["distances"] > 0).astype(np.float64), "l1")
 
-    def numbers(self, values: np.ndarray, label: str, says: str) -> str:
+    def numbers(self, values: np.ndarray, label: str, says: str) -> Picture:
         """Colour by number, the largest on top."""
         order = np.argsort(values)
-        around = self.near @ values / np.maximum(self.near.sum(axis=1), 1)
-        likeness, _ = rank_correlation(values, around)
+        likeness, _ = rank_correlation(values, self.near @ values)
 
         def draw(figure: Figure) -> None:
             ax = figure.subplots()
@@ -59,36 +58,26 @@ class Map:
             figure.colorbar(points, label=label, location="bottom", aspect=30)
 
         says = f"{says}; a value goes with its neighbours' by a rank correlation of {likeness:.2f}."
-        return picture(draw, f"{self.what} {label}", says, SIZE)
+        return Picture(draw, f"{self.what} {label}", says, SIZE)
 
-    def groups(self, groups: np.ndarray, label: str, of_one: str = "") -> str:
-        """Colour by group; all but `of_one`, if given, are the grey background."""
-        order = sorted(set(groups) - {of_one}) + [of_one] * bool(of_one)
+    def groups(self, groups: np.ndarray, label: str) -> Picture:
+        """Colour by group, the smallest on top."""
+        shares = pd.Series(groups).value_counts(normalize=True)
 
         def draw(figure: Figure) -> None:
             ax = figure.subplots()
-            for number, group in enumerate(order):
+            for number, group in enumerate(shares.index):
                 x, y = self.at[groups == group].T
-                points = ax.scatter(x, y, self.dot, label=group, linewidths=0, alpha=0.7)
-                is_back = of_one and group != of_one
-                points.set(color="C7" if is_back else f"C{number % 7}", rasterized=True)
+                points = ax.scatter(x, y, self.dot, label=short(group), linewidths=0, alpha=0.7)
+                points.set(color=f"C{number % 7}", rasterized=True)
             ax.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
-            legend_below(figure, ax, 4)
+            figure.legend(loc="outside lower left", ncols=4)
 
-        same, chance = agreement(self.near, groups, [of_one] if of_one else order)
-        verdict = "stand apart" if same > max(1.5 * chance, chance + 0.05) else "are mixed"
-        whose = f"of the neighbours of {of_one}" if of_one else "of a cell's neighbours"
+        is_of = pd.get_dummies(pd.Series(groups), dtype=float)
+        same = (self.near @ is_of.to_numpy() * is_of).sum() / is_of.sum()
+        most = (same / shares).idxmax()
         says = (
-            f"Coloured by {label}: {same:.0%} {whose} are of the same group, chance would give "
-            f"{chance:.0%}: the groups {verdict}."
+            f"Coloured by {label}. Of the neighbours of {most} {same[most]:.0%} are {most} too, by "
+            f"chance {shares[most]:.0%} would be: no group is further apart."
         )
-        return picture(draw, f"{self.what} {label}", says, SIZE)
-
-
-def agreement(near: sparse.csr_array, groups: np.ndarray, asked: list[str]) -> tuple[float, float]:
-    """Share of neighbours of the same group, over rows of the groups asked, and by chance."""
-    rows, columns = near.tocoo().coords
-    of_asked = np.isin(groups[rows], asked)
-    same = (groups[rows] == groups[columns])[of_asked].mean()
-    shares = pd.Series(groups).value_counts(normalize=True)[asked]
-    return float(same), float((shares**2).sum() / shares.sum())
+        return Picture(draw, f"{self.what} {label}", says, SIZE)

@@ -7,49 +7,49 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
 from evaluation.command import HOME, RESOURCES
-from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.contenders import SHIPPED
 from evaluation.crossval.folds import Settings
 from evaluation.crossval.run import run
 from evaluation.crossval.workers import Workers
-from evaluation.report.figures import NARROW, legend_below, save_png
-from evaluation.report.score_pictures import draw_differences, forest_size
+from evaluation.report.figures import Picture
+from evaluation.report.score_pictures import forest
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.data.dataset import open_dataset
-from perturbation.data.summary import summarise
+from perturbation.data.summary import Summary
 from perturbation.model.cells import choose_cells, herded
 from tools.explore.look import look_at
-from tools.explore.pictures import clustered_effects, draw_effects, heat_size
+from tools.explore.pictures import heat_map
 
-DEMO, DOCS = HOME / "data" / "demo", HOME / "docs"
+DEMO = HOME / "data" / "demo"
 
 
-def draw_moved(figure: Figure) -> None:
-    """Two axes of the demo's cells, and how far each herded cell is moved."""
-    summary = summarise(open_dataset(DEMO))
+def moved_cells(summary: Summary) -> Picture:
+    """Draw two axes of the cells, and how far each herded cell is moved."""
     perturbed = np.flatnonzero(summary.cell_labels != CONTROL_LABEL)
-    real, moved = summary.cells[perturbed].toarray(), choose_cells(summary)
     start = summary.cells[herded(summary.cells, perturbed, CELLS_PER_PERTURBATION)].toarray()
+    real, moved = summary.cells[perturbed].toarray(), choose_cells(summary)
     axes = PCA(2, random_state=0).fit(real)
-    ax = figure.subplots()
-    (x, y), (to_x, to_y) = axes.transform(real).T, axes.transform(moved).T
-    ax.scatter(x, y, 6, color="C7", alpha=0.4, label="real cells")
-    x, y = axes.transform(start).T
-    ax.plot([x, to_x], [y, to_y], color="C0", linewidth=0.8)
-    ax.scatter(to_x, to_y, 12, color="C0", label="moved, and their ways")
-    ax.set(xlabel="first axis of the cells", ylabel="second axis")
-    legend_below(figure, ax)
+    (x, y), (from_x, from_y), (to_x, to_y) = (axes.transform(of).T for of in (real, start, moved))
+
+    def draw(figure: Figure) -> None:
+        ax = figure.subplots()
+        ax.scatter(x, y, 6, color="C7", alpha=0.4, label="real cells")
+        ax.plot([from_x, to_x], [from_y, to_y], color="C0", linewidth=0.8)
+        ax.scatter(to_x, to_y, 12, color="C0", label="moved, and their ways")
+        ax.set(xlabel="first axis of the cells", ylabel="second axis")
+        figure.legend(loc="outside lower left", ncols=2)
+
+    return Picture(draw, "Cells and where they are moved", "")
 
 
-def draw_pictures(docs: Path = DOCS) -> None:
+def main(docs: Path = HOME / "docs") -> None:
     """Write data.png, effects; report.png, a cross-validation; moved.png, the cells that ship."""
-    save_png(draw_moved, docs / "moved.png", NARROW)
-    effects = clustered_effects(look_at(open_dataset(DEMO)))
-    save_png(draw_effects(effects), docs / "data.png", heat_size(effects))
-    finished = run(DEMO, RESOURCES, (SHIPPED,), Settings(5, 3), Workers())
-    found = [c for c in finished.comparisons if c.difference]
-    save_png(draw_differences(found), docs / "report.png", forest_size(len(BASELINES)))
+    look = look_at(open_dataset(DEMO))
+    moved_cells(look.summary).save_png(docs / "moved.png")
+    heat_map(look).save_png(docs / "data.png")
+    result = run(DEMO, RESOURCES, (SHIPPED,), Settings(5, 3), Workers())
+    forest(result.comparisons).save_png(docs / "report.png")
 
 
 if __name__ == "__main__":
-    draw_pictures()
+    main()

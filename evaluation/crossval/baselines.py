@@ -8,11 +8,10 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from perturbation.answers import fitted, predicted_centroids
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.cells import cells_at
-from perturbation.model.parts import Predictor, Proportions
+from perturbation.model.parts import Predictor, Proportions, fitted, predicted_centroids
 from perturbation.model.predictors import ControlCentroid
 
 Answer = tuple[Iterable[np.ndarray], pd.DataFrame]

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.local.stage_process import describe_failure
-from perturbation.answers import check_predictor
 from perturbation.errors import InputError
-from perturbation.model.parts import Predictor
+from perturbation.model.parts import Predictor, check_predictor
 from perturbation.model.predictors import OwnTranscript
 
 REFERENCE = "module:name, or module:name(argument=1), the module as Python imports it: no file.py"

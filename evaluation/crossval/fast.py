@@ -7,9 +7,9 @@ from evaluation.crossval.baselines import Answer, baseline_answers
 from evaluation.crossval.folds import Fold, SharedData, all_folds
 from evaluation.crossval.scores import Scored, score, together
 from evaluation.crossval.workers import Workers, map_tasks
-from perturbation.answers import checked_cells
 from perturbation.competition import CELLS_PER_PERTURBATION
 from perturbation.data.summary import Summary
+from perturbation.model.parts import checked_cells
 from perturbation.output.model_file import Model
 
 

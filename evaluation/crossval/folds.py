@@ -12,10 +12,11 @@ from scipy import sparse
 
 from evaluation.crossval.contenders import Contender
 from evaluation.reading import columns_in, read_names
+from evaluation.scoring.panels import Panel
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, GENES_FILE
 from perturbation.data.dataset import Dataset, open_dataset
-from perturbation.data.matrix import Sparse
-from perturbation.data.summary import GrowingMatrix, Summary, summarise, within
+from perturbation.data.matrix import Sparse, stacked
+from perturbation.data.summary import Summary, summarise, within
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GeneFeatures
 
@@ -30,18 +31,16 @@ class Settings:
     ----------
     n_folds, n_repeats
         Perturbations are dealt into folds, anew for every repeat.
+    panel
+        See `evaluation.scoring.panels.draw_panels`; drawn anew for every fold.
     pictures
         Whether to keep what the report shows of single knock-outs.
-    panel, panel_genes, panel_draws
-        See `evaluation.scoring.panels.draw_panels`; drawn anew for every fold.
     """
 
     n_folds: int
     n_repeats: int = 1
+    panel: Panel = ("variable", 1000, 3)
     pictures: bool = False
-    panel: str = "variable"
-    panel_genes: int = 1000
-    panel_draws: int = 3
 
 
 @dataclass(frozen=True)
@@ -135,16 +134,17 @@ def read_once(dataset: Dataset, scored: np.ndarray) -> tuple[Summary, Truth]:
     ranks = pd.Series(dataset.labels).groupby(dataset.labels).cumcount().to_numpy()
     is_knocked_out = dataset.labels != CONTROL_LABEL
     first = np.flatnonzero((ranks < CELLS_PER_PERTURBATION) & is_knocked_out)
-    cells = GrowingMatrix()
+    parts: list[Sparse] = []
 
     def watch(rows: slice, genes: slice, block: Sparse) -> None:
-        cells.add(block[within(first, rows)][:, within(columns, genes)])
+        part = block[within(first, rows)][:, within(columns, genes)]
+        parts.append(part.astype(np.float32))
 
     summary = summarise(dataset, watch=watch)
     return summary, Truth(
         columns,
         summary.training.perturbation_centroids.iloc[:, columns],
-        cells.finished(len(first), len(columns)),
+        stacked(parts),
         dataset.labels[first],
         summary.training.proportions.drop(index=CONTROL_LABEL),
     )

@@ -21,8 +21,8 @@ from evaluation.crossval.workers import Workers
 from evaluation.report.words import learnt_weights, weights_in_words
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
-from perturbation.answers import fitted
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
+from perturbation.model.parts import fitted
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ def compared(
 ) -> CrossValidation:
     """Compare, and say what was run, in words besides those given."""
     settings, scores = shared.settings, scored.scores
-    panel = settings.panel, settings.panel_genes, settings.panel_draws
     tells = "too narrow where knock-outs held out together score alike: --repeats 3 tells"
     if settings.n_repeats > 1:
         tells = "repeats averaged first, widened by what knock-outs held out together share"
+    panels = describe_panels(len(shared.truth.columns), *settings.panel)
     told = {
         "Data": f"{data.name}: {shared.summary.training.description}",
         "Folds": f"{settings.n_folds}, dealt {settings.n_repeats} times, each anew",
-        "Panels": f"{describe_panels(len(shared.truth.columns), *panel)}; anew for every fold",
+        "Panels": f"{panels}; anew for every fold",
         "Interval": f"95 percent, for the expected score over new knock-outs; {tells}",
     }
     comparisons = compare(scores, len(BASELINES))

@@ -40,10 +40,9 @@ def score(
     answers
         By contender, the reference first.
     """
-    truth, settings = shared.truth, shared.settings
+    truth = shared.truth
     rng = np.random.default_rng([SEED, fold.repeat, fold.number])
-    how = settings.panel, settings.panel_genes, settings.panel_draws
-    drawn = draw_panels(training.cells, truth.columns, *how, rng)
+    drawn = draw_panels(training.cells, truth.columns, shared.settings.panel, rng)
     panels = [np.searchsorted(truth.columns, panel) for panel in drawn]
     centre = training.training.perturbed_centroid[truth.columns]
     programs = training.training.program_centroids.loc[list(PROGRAMS)].iloc[:, drawn[0]]
@@ -60,9 +59,9 @@ def score(
                 arrays = (true, mean.to_numpy(), cells, centre, is_other)
                 on_panel = _score_one(*(array[..., panel] for array in arrays))
                 rows.append(of_all | {"draw": draw} | on_panel)
-        if settings.pictures and fold.repeat == 0:
-            seen = {of: cells[:, panels[0]] for of, cells in zip(answers, predictions, strict=True)}
-            seen["true"] = true[:, panels[0]]
+        if shared.settings.pictures and fold.repeat == 0:
+            seen = dict(zip(("true", *answers), (true, *predictions), strict=True))
+            seen = {of: cells[:, panels[0]] for of, cells in seen.items()}
             at = centre[panels[0]]
             examples[name] = example_of(seen, mean.iloc[0, panels[0]], at, programs)
     return Scored(pd.DataFrame(rows).assign(repeat=fold.repeat, fold=fold.number), examples)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -22,7 +22,7 @@ from perturbation.competition import (
     PREDICTION_FILE,
     PROPORTIONS_FILE,
 )
-from perturbation.data.h5ad import CellsFile, open_cells
+from perturbation.data.h5ad import open_cells
 from perturbation.data.proportions import read_proportions, read_written_proportions
 from perturbation.errors import InputError
 
@@ -40,8 +40,8 @@ class LocalTruth:
         Their names, in the order of the table of proportions: what `crunch test` asks for.
     genes
         (n_genes,) names of the scored genes, in the order of genes_to_predict.txt.
-    file, columns
-        Holds their cells, and the scored genes in these columns.
+    cells_of
+        From a perturbation to its true cells (n, n_genes) float64, in file order.
     control_centroid, perturbed_centroid
         (n_genes,) float64, of the training cells.
     proportions
@@ -52,16 +52,11 @@ class LocalTruth:
 
     perturbations: list[str]
     genes: list[str]
-    file: CellsFile
-    columns: np.ndarray
+    cells_of: Callable[[str], np.ndarray]
     control_centroid: np.ndarray
     perturbed_centroid: np.ndarray
     proportions: pd.DataFrame
     control_proportions: pd.Series
-
-    def cells_of(self, perturbation: str) -> np.ndarray:
-        """(n, n_genes) float64, true cells of a perturbation in file order."""
-        return cells_of(self.file, perturbation, self.columns)
 
 
 def read_local_truth(data: Path) -> LocalTruth:
@@ -86,8 +81,7 @@ def read_local_truth(data: Path) -> LocalTruth:
     return LocalTruth(
         list(proportions.index),
         genes,
-        file,
-        columns,
+        lambda perturbation: cells_of(file, perturbation, columns),
         read_uns(file, "control_centroid_train")[columns],
         read_uns(file, "perturbed_centroid_train")[columns],
         proportions,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from evaluation.local.answers import (
-    Answer,
     LocalTruth,
     constant_answer,
     read_local_truth,
@@ -22,25 +19,24 @@ from evaluation.local.places import Places, check_model, claimed, prepare, put_r
 from evaluation.local.stages import Cost, infer_values, run_stage, train_values
 from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
-from evaluation.scoring.panels import describe_panels, draw_panels, sample_training_cells
-from evaluation.scoring.platform import load_platform_scorer, score_by_platform
+from evaluation.scoring.panels import Panel, describe_panels, draw_panels, sample_training_cells
+from evaluation.scoring.platform import Scorer, platform_scorer
 from evaluation.tables import aligned
 from perturbation.competition import PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE
 from perturbation.data.names import listed
 
 PANEL_SEED = 0
-Scorer = Callable[[LocalTruth, Answer, list[np.ndarray]], pd.DataFrame]
 
 
 def run(
-    places: Places, panel: tuple[str, int, int], scorer: str | None, *, trains: bool, infers: bool
+    places: Places, panel: Panel, scorer: str | None, *, trains: bool, infers: bool
 ) -> dict[str, Any]:
     """Test a submission against the organisers' local ground truth.
 
     Parameters
     ----------
     panel
-        Kind, genes and draws of panels, see `evaluation.scoring.panels.draw_panels`.
+        See `evaluation.scoring.panels.draw_panels`.
     scorer
         "platform" or, for the project's own, anything else.
     trains, infers
@@ -51,11 +47,14 @@ def run(
     What local_test.py writes to its JSON file: data, stages (what each took), faults, warnings,
     panel, scorer and scores, of which there are none if the prediction is not valid.
     """
-    score, scored_by = _choose_scorer(scorer)
+    score: Scorer = score_answer
+    scored_by = "scored by evaluation/scoring/metrics.py"
+    if scorer == "platform":
+        score, scored_by = platform_scorer()
     truth = read_local_truth(places.data)
     scored = np.arange(len(truth.genes))
     cells = sample_training_cells(places.data, truth.genes)
-    panels = draw_panels(cells, scored, *panel, np.random.default_rng(PANEL_SEED))
+    panels = draw_panels(cells, scored, panel, np.random.default_rng(PANEL_SEED))
     if infers:
         prepare(places, trains=trains)
     with claimed(places):
@@ -77,14 +76,6 @@ def run(
         "scorer": scored_by,
         "scores": scores,
     }
-
-
-def _choose_scorer(name: str | None) -> tuple[Scorer, str]:
-    """Return the function that scores an answer, and words that say which it is."""
-    if name == "platform":
-        module, source = load_platform_scorer()
-        return partial(score_by_platform, module), f"scored by the platform's module, {source}"
-    return score_answer, "scored by evaluation/scoring/metrics.py"
 
 
 def run_stages(places: Places, truth: LocalTruth, *, trains: bool) -> dict[str, Cost]:
@@ -123,10 +114,7 @@ def _odd_scores(scores: pd.DataFrame) -> list[str]:
 
 def describe(result: dict[str, Any]) -> str:
     """Return what `run` found as text: costs, faults, scores."""
-    lines = [
-        f"{name}: {cost['seconds']:.1f} s, peak memory {cost['peak_memory_bytes'] / 1e9:.2f} GB"
-        for name, cost in result["stages"].items()
-    ]
+    lines = [f"{name}: {Cost(**cost)}" for name, cost in result["stages"].items()]
     lines += [f"REJECTED: {fault}" for fault in result["faults"]]
     lines += [f"Warning: {warning}" for warning in result["warnings"]]
     if not result["faults"]:

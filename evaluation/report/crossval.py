@@ -9,7 +9,7 @@ import pandas as pd
 from evaluation.crossval.comparison import TITLES, by_perturbation, tables
 from evaluation.crossval.run import CrossValidation
 from evaluation.report import predictions
-from evaluation.report.page import facts, table, write_page
+from evaluation.report.page import Sections, facts, table, write_page
 from evaluation.report.score_pictures import Means, against, every_knockout, forest
 from evaluation.scoring.metrics import METRICS
 from perturbation.competition import PROGRAM_FLAGS
@@ -21,48 +21,40 @@ def write_report(result: CrossValidation, directory: Path) -> Path:
     by_metric = by_perturbation(scores)
     means = {metric: pd.DataFrame(by_metric[metric]) for metric in METRICS}
     control = pd.Series(training.control_centroid, index=training.genes)
-    covariates = (
-        (scores.groupby("perturbation")["true_length"].mean(), "length of the effect", True),
-        (training.n_cells, "number of cells", True),
-        (control, "the target's expression", False),
-    )
+    lengths = scores.groupby("perturbation")["true_length"].mean()
     pearson, mmd = (means[metric].iloc[:, 0] for metric in ("pearson_delta", "mmd"))
     ranked, seen = pearson.sort_values(ascending=False).index, result.examples
-    names, shown = (
-        [str(name) for name in means["mmd"]],
-        [ranked[0], ranked[len(ranked) // 2], ranked[-1]],
-    )
-    sections: dict[str, str | list[str]] = {
-        "What decides": forest(result.comparisons),
+    shown = [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
+    shares = result.shared.truth.proportions
+    sections: Sections = {
+        "What decides": [forest(result.comparisons)],
         "Where it earns and where it fails": [
-            against(means, fact, what, log=log) for fact, what, log in covariates
+            against(means, lengths, "length of the effect", log=True),
+            against(means, training.n_cells, "number of cells", log=True),
+            against(means, control, "the target's expression", log=False),
         ],
         "Best, median and worst effect": [
-            predictions.effect(name, seen[name].effects[["true", *names]], pearson[name])
-            for name in shown
+            predictions.effect(name, seen[name].effects, pearson[name]) for name in shown
         ],
         "Own transcript and strength": [
             predictions.own_transcript(scores),
             predictions.strength(scores),
         ],
         "Predicted and true cells": [
-            predictions.cells(name, seen[name].cells, ["true", *names], mmd[name]) for name in shown
+            predictions.cells(name, seen[name].cells, mmd[name]) for name in shown
         ],
         "Program proportions": [
-            predictions.shares(scores, result.shared.truth.proportions, program)
-            for program in PROGRAM_FLAGS
+            predictions.shares(scores, shares, program) for program in PROGRAM_FLAGS
         ],
-        "Every knock-out": every_knockout(means),
-        "Tables": "".join(
-            [
-                *(
-                    table(found.rename_axis("contender"), str(found.columns.name))
-                    for found in tables(result.comparisons).values()
-                ),
-                _knockout_table(means, training.n_cells),
-            ]
-        ),
-        "Settings and learnt weights": facts(result.words),
+        "Every knock-out": [every_knockout(means)],
+        "Tables": [
+            *(
+                table(found.rename_axis("contender"), str(found.columns.name))
+                for found in tables(result.comparisons).values()
+            ),
+            _knockout_table(means, training.n_cells),
+        ],
+        "Settings and learnt weights": [facts(result.words)],
     }
     title = "Cross-validation on held-out knock-outs"
     return write_page(directory, title, result.words["Data"], sections)

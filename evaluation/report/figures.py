@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from html import escape
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,38 +16,29 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patheffects import withStroke
-from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from perturbation.files import whole_file
-
-Draw = Callable[[Figure], None]
-"""Gets an empty figure. Takes colours as C0 to C7, and clouds of points `rasterized`."""
 
 NARROW = (4.2, 3.5)
 """Inches at 96 pixels: fits a screen of 500 pixels."""
 ROW = 0.17
 """Inches for a line of text."""
-NAME_PLACES = tuple(product((3, -9, 16, -22, 30, -36), ((4, "left"), (-4, "right"))))
-"""Where a name may stand, in points from its own; a thin line leads to it."""
-THEMES = ("light", "dark")
-LEADER = {"arrowstyle": "-", "lw": 0.4, "color": "C7"}
-SAVED: dict[str, dict[str, Any]] = {
-    "svg": {"metadata": {"Date": None}},
-    "png": {"metadata": {"Software": None}, "dpi": 110},
-}
-"""How, and without what would make two files of the same picture differ."""
+UNIT = "log2(1 + counts per 100,000)"
+N_NAMED = 12
+NAME_PLACES = tuple(product((3, -9), ((4, "left"), (-4, "right"))))
+"""Where a name may stand, in points from its own."""
 LONGEST_NAME = 22
 
 
-def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW) -> str:
-    """Draw under both themes; the style sheet shows the one that the reader prefers.
+class Picture(NamedTuple):
+    """A picture with its words; str() gives HTML, where the reader's preference picks the theme.
 
-    Parameters
+    Attributes
     ----------
     draw
-        Draws it.
+        Gets an empty figure. Takes colours as C0 to C7, and clouds of points `rasterized`.
     alt
         Said to people who cannot see it.
     says
@@ -55,45 +46,42 @@ def picture(draw: Draw, alt: str, says: str, size: tuple[float, float] = NARROW)
     size
         Width and height in inches, 96 pixels each; what is wider than the screen scrolls.
     """
-    images = ""
-    for theme in THEMES:
-        source = f"data:image/svg+xml;base64,{b64encode(_drawn(draw, size, theme, 'svg')).decode()}"
-        images += f'<img class="{theme}" alt="{escape(alt)}" src="{source}">'
-    return (
-        f'<figure><div class="wide" tabindex="0">{images}</div>'
-        f"<figcaption>{escape(says)}</figcaption></figure>"
-    )
 
+    draw: Callable[[Figure], None]
+    alt: str
+    says: str
+    size: tuple[float, float] = NARROW
 
-def save_png(draw: Draw, path: Path, size: tuple[float, float]) -> None:
-    """Draw under the light theme into a PNG file."""
-    with whole_file(path) as unfinished:
-        unfinished.write_bytes(_drawn(draw, size, "light", "png"))
+    def __str__(self) -> str:
+        images = ""
+        for theme in ("light", "dark"):
+            source = b64encode(self.drawn(theme, "svg")).decode()
+            images += f'<img class="{theme}" alt="{escape(self.alt)}" '
+            images += f'src="data:image/svg+xml;base64,{source}">'
+        return (
+            f'<figure><div class="wide" tabindex="0">{images}</div>'
+            f"<figcaption>{escape(self.says)}</figcaption></figure>"
+        )
 
+    def save_png(self, path: Path) -> None:
+        """Write it under the light theme into a PNG file."""
+        with whole_file(path) as unfinished:
+            unfinished.write_bytes(self.drawn("light", "png"))
 
-def _drawn(draw: Draw, size: tuple[float, float], theme: str, form: str) -> bytes:
-    file = io.BytesIO()
-    with style.context([Path(__file__).with_name(f"{name}.mplstyle") for name in ("page", theme)]):
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure)
-        figure.savefig(file, format=form, **SAVED[form])
-    return file.getvalue()
+    def drawn(self, theme: str, form: str) -> bytes:
+        """Return the file, the same bytes every time."""
+        file = io.BytesIO()
+        sheets = [Path(__file__).with_name(f"{name}.mplstyle") for name in ("page", theme)]
+        with style.context(sheets):
+            figure = Figure(figsize=self.size, layout="constrained")
+            self.draw(figure)
+            figure.savefig(file, format=form, metadata={"Date": None})
+        return file.getvalue()
 
 
 def short(name: str) -> str:
-    """Cut a long name: a module's or a path keeps its end, all others their beginning."""
-    if len(name) <= LONGEST_NAME:
-        return name
-    if {":", "/"} & set(name):
-        return f"…{name[1 - LONGEST_NAME :]}"
-    return f"{name[: LONGEST_NAME - 1]}…"
-
-
-def legend_below(figure: Figure, ax: Axes, ncols: int = 2) -> None:
-    """Explain the colours of one of the axes below the figure."""
-    handles, labels = ax.get_legend_handles_labels()
-    labels = [short(label) for label in labels]
-    figure.legend(handles, labels, loc="outside lower left", ncols=ncols, markerscale=2)
+    """Cut the middle out of a long name."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:9]}…{name[-12:]}"
 
 
 def plain_log(ax: Axes, axes: str = "xy") -> None:
@@ -113,48 +101,54 @@ def heat(ax: Axes, table: pd.DataFrame, **options: Any) -> AxesImage:  # noqa: A
     return ax.imshow(table, **options)
 
 
-def draw_named(
+def scatter(
     x: pd.Series,
-    y: pd.Series,
-    named: Iterable[str],
+    y: pd.DataFrame,
     xlabel: str,
     ylabel: str,
+    says: str,
     *,
     line: pd.Series | None = None,
     log: bool = False,
-) -> Draw:
-    """Draw points, some with their names, and a line from its index to its values."""
+) -> Picture:
+    """Draw each column of `y` against `x`, a colour each, and a line from its index to its values.
+
+    The furthest points of the first column are named.
+    """
 
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
         if line is not None:
-            ax.plot(line, color="C1", label=line.name)
-            ax.legend()
-        ax.scatter(x, y, 14, color="C0")
+            ax.plot(line, color="C7", lw=1, ls="--", label=line.name)
+        for number, name in enumerate(y):
+            points = ax.scatter(x, y[name], 10, label=short(str(name)), lw=0, alpha=0.7)
+            points.set(color=f"C{number % 7}", zorder=3 - number / 9, rasterized=True)
         ax.set(xlabel=xlabel, ylabel=ylabel)
         if log:
             plain_log(ax)
-        name_points(figure, ax, x, y, named)
+        figure.legend(loc="outside lower left", ncols=2)
+        name_points(figure, ax, x, y.iloc[:, 0])
 
-    return draw
+    return Picture(draw, f"{ylabel} against {xlabel}", says, (4.2, 4.1))
 
 
-def name_points(figure: Figure, ax: Axes, x: pd.Series, y: pd.Series, named: Iterable[str]) -> None:
-    """Write names beside points, in this order; one that finds no free place is left out.
+def name_points(
+    figure: Figure, ax: Axes, x: pd.Series, y: pd.Series, n_named: int = N_NAMED
+) -> None:
+    """Write names beside the furthest points; one that finds no free place is left out.
 
     Call it last: it asks where things are.
     """
     figure.draw_without_rendering()
-    points, legend = ax.transData.transform(np.column_stack([x, y])), ax.get_legend()
-    taken = [legend.get_window_extent()] if legend else []
-    outline = [withStroke(linewidth=2, foreground=ax.get_facecolor())]
-    for name in named:
+    points = ax.transData.transform(np.column_stack([x, y]))
+    taken: list[Bbox] = []
+    from_middle = pd.DataFrame({"x": x, "y": y}) - [x.median(), y.median()]
+    furthest = (from_middle**2 / [x.var() or 1, y.var() or 1]).sum(axis=1).nlargest(n_named)
+    for name in furthest.index:
         for dy, (dx, side) in NAME_PLACES:
-            at, away = (x[name], y[name]), (dx, dy)
-            text = ax.annotate(name, at, away, "data", "offset points", arrowprops=LEADER)
-            text.set(ha=side, fontsize=8.5, path_effects=outline, in_layout=False)
-            text.get_window_extent()  # subtle: puts it into its place; this box has the line in it
-            box = Text.get_window_extent(text)
+            text = ax.annotate(name, (x[name], y[name]), (dx, dy), textcoords="offset points")
+            text.set(ha=side, fontsize=8.5, in_layout=False)
+            box = text.get_window_extent()
             fits = all(ax.bbox.contains(*corner) for corner in box.corners())
             if fits and not box.count_overlaps(taken) and not box.count_contains(points):
                 taken.append(box)

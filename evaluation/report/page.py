@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
+from evaluation.report.figures import Picture
 from perturbation.files import whole_file
 
 PAGE = "index.html"
@@ -15,10 +16,11 @@ HERE = Path(__file__).parent
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 """The browser itself refuses to load anything from elsewhere."""
 
+Sections = Mapping[str, Sequence[str | Picture]]
+"""From a heading to HTML and pictures."""
 
-def write_page(
-    directory: Path, title: str, intro: str, sections: Mapping[str, str | list[str]]
-) -> Path:
+
+def write_page(directory: Path, title: str, intro: str, sections: Sections) -> Path:
     """Write index.html, whole or not at all, and return its path.
 
     Parameters
@@ -28,7 +30,7 @@ def write_page(
     title, intro
         Text.
     sections
-        From a heading to HTML, or to pieces of HTML that stand side by side where there is room.
+        From a heading to what stands below it, side by side where there is room.
     """
     path = directory / PAGE
     with whole_file(path) as unfinished:
@@ -36,13 +38,13 @@ def write_page(
     return path
 
 
-def render(title: str, intro: str, sections: Mapping[str, str | list[str]]) -> str:
+def render(title: str, intro: str, sections: Sections) -> str:
     """Return the page of `write_page`."""
-    links = "".join(f'<a href="#s{i}">{escape(name)}</a> ' for i, name in enumerate(sections))
-    body = "".join(
-        f'<section id="s{i}"><h2>{escape(name)}</h2>{_side_by_side(content)}</section>'
-        for i, (name, content) in enumerate(sections.items())
-    )
+    links, body = "", ""
+    for number, (name, parts) in enumerate(sections.items()):
+        links += f'<a href="#s{number}">{escape(name)}</a> '
+        body += f'<section id="s{number}"><h2>{escape(name)}</h2><div class="charts">'
+        body += f"{''.join(map(str, parts))}</div></section>"
     style, script = ((HERE / name).read_text("utf-8") for name in ("page.css", "page.js"))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -52,10 +54,6 @@ def render(title: str, intro: str, sections: Mapping[str, str | list[str]]) -> s
         f"</head><body><h1>{escape(title)}</h1><p>{escape(intro)}</p><nav>{links}</nav>{body}"
         f"<script>{script}</script></body></html>\n"
     )
-
-
-def _side_by_side(content: str | list[str]) -> str:
-    return content if isinstance(content, str) else f'<div class="charts">{"".join(content)}</div>'
 
 
 def bullets(sentences: Collection[str]) -> str:

@@ -13,6 +13,8 @@ from perturbation.data.h5ad import open_cells
 from perturbation.model.cells import most_variable_genes
 
 PANEL_KINDS = ("variable", "random")
+Panel = tuple[str, int, int]
+"""Kind, number of genes, and how many panels to draw."""
 POOL_FACTOR = 2
 """A variable panel of N genes is drawn from the POOL_FACTOR * N most variable ones."""
 
@@ -34,12 +36,7 @@ def sample_training_cells(
 
 
 def draw_panels(
-    cells: sparse.csr_array,
-    scored: np.ndarray,
-    kind: str,
-    n_genes: int,
-    n_draws: int,
-    rng: np.random.Generator,
+    cells: sparse.csr_array, scored: np.ndarray, panel: Panel, rng: np.random.Generator
 ) -> list[np.ndarray]:
     """Draw panels of genes at random: from the most variable of the scored genes, or from all.
 
@@ -49,20 +46,17 @@ def draw_panels(
         Training cells x genes, log2(1 + counts per 100,000); variable is said of these alone.
     scored
         Columns of the genes that may be scored (those of genes_to_predict).
-    kind
-        "variable" or "random".
-    n_genes
-        Genes on a panel.
-    n_draws
-        Panels to draw.
+    panel
+        What to draw.
     rng
         Source of the draws.
 
     Returns
     -------
     List of column arrays, ascending; a single panel of all `scored` if there are no more than
-    `n_genes` of them.
+    so many of them.
     """
+    kind, n_genes, n_draws = panel
     if len(scored) <= n_genes:
         return [np.sort(scored)]
     pool = scored

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -31,21 +33,16 @@ COMPETITION = "broad-obesity-1"
 PLATFORM_METRICS = ("pearson-delta", "mmd", "l1-distance")
 """In the order of `METRICS`."""
 
+Scorer = Callable[[LocalTruth, Answer, list[np.ndarray]], pd.DataFrame]
 
-def load_platform_scorer() -> tuple[ScoringModule, str]:
-    """Fetch the platform's scoring module.
 
-    Returns
-    -------
-    module
-        The client's wrapper of it.
-    source
-        Where it came from.
+def platform_scorer() -> tuple[Scorer, str]:
+    """Return a function that scores by the platform's module, and words that say whose it is.
 
     Raises
     ------
     InputError
-        If it cannot be reached, or does not run.
+        If the module cannot be reached, or does not run.
     """
     from crunch.unstructured import ScoringModule, deduce_code_loader
 
@@ -60,7 +57,7 @@ def load_platform_scorer() -> tuple[ScoringModule, str]:
             "CRUNCH_COMPETITIONS_SOURCE=local://DIR to a checkout of the organisers' "
             "repository, or leave out --scorer platform."
         )
-    return module, str(loader)
+    return partial(score_by_platform, module), f"scored by the platform's module, {loader}"
 
 
 def score_by_platform(

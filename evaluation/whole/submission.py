@@ -14,9 +14,9 @@ from evaluation.local.stages import infer_values, run_stage, train_values
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
 from evaluation.reading import read_names
 from evaluation.scoring.checks import check_prediction
-from perturbation.answers import checked_cells, checked_proportions
 from perturbation.competition import CELLS_PER_PERTURBATION, GENES_FILE
 from perturbation.errors import InputError
+from perturbation.model.parts import checked_cells, checked_proportions
 from perturbation.output.model_file import MODEL_FILE
 
 

@@ -24,7 +24,7 @@ def pages_of(data, named, out, n_folds=3):
     model.mkdir(parents=True)
     shutil.copy(ROOT / "resources" / "gene_features.npz", model)
     main.train(str(data), str(model))
-    settings = Settings(n_folds, panel_draws=1, pictures=True)
+    settings = Settings(n_folds, panel=("variable", 1000, 1), pictures=True)
     finished = cross_validation_run.run(data, model, (SHIPPED,), settings, Workers())
     paths = {
         "explore": explore(data, out / "explore", named, model),

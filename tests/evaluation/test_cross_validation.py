@@ -24,7 +24,7 @@ from perturbation.data.summary import summarise
 from perturbation.errors import InputError
 from tests.conftest import ROOT
 
-SETTINGS = Settings(n_folds=3, n_repeats=2, panel_genes=20, panel_draws=2)
+SETTINGS = Settings(n_folds=3, n_repeats=2, panel=("variable", 20, 2))
 
 
 @pytest.fixture(scope="module")
@@ -261,18 +261,18 @@ def test_variable_panels_come_from_the_training_cells_and_the_scored_genes(share
     held_out = list(centroids_of(shared).index[:4])
     cells = shared.summary.without(held_out).cells
     scored = np.arange(5, 60)
-    panels = draw_panels(cells, scored, "variable", 10, 3, np.random.default_rng(0))
+    panels = draw_panels(cells, scored, ("variable", 10, 3), np.random.default_rng(0))
     variance = cells.toarray()[:, scored].astype(np.float64).var(axis=0)
     pool = set(scored[np.argsort(-variance)[:20]])
     assert [len(panel) for panel in panels] == [10, 10, 10]
     assert all(set(panel) <= pool for panel in panels)
     assert not np.array_equal(panels[0], panels[1])
-    random = draw_panels(cells, scored, "random", 10, 1, np.random.default_rng(0))
+    random = draw_panels(cells, scored, ("random", 10, 1), np.random.default_rng(0))
     assert not set(random[0]) <= pool
 
 
 def test_few_genes_make_one_panel_of_all(shared):
-    (panel,) = draw_panels(shared.summary.cells, np.arange(7), "variable", 10, 3, None)
+    (panel,) = draw_panels(shared.summary.cells, np.arange(7), ("variable", 10, 3), None)
     np.testing.assert_array_equal(panel, np.arange(7))
 
 

@@ -19,7 +19,7 @@ from evaluation.local.answers import (
 )
 from evaluation.local.places import Places, choose_data, choose_places
 from evaluation.local.run import run_stages
-from evaluation.scoring.platform import load_platform_scorer, score_by_platform
+from evaluation.scoring.platform import platform_scorer
 from perturbation.errors import InputError
 from tests.conftest import DEMO, MODULES, ROOT
 
@@ -147,14 +147,14 @@ def competitions(tmp_path, monkeypatch):
 
 def test_the_platform_scorer_agrees_with_ours(competitions, prediction):
     truth = read_local_truth(DEMO)
-    module, source = load_platform_scorer()
+    score_by_platform, source = platform_scorer()
     assert str(competitions) in source
     panels = [np.arange(0, 50), np.arange(40, 90)]
     for answer in (
         lambda: written_answer(prediction, truth.perturbations, truth.genes),
         lambda: constant_answer(truth),
     ):
-        theirs = score_by_platform(module, truth, answer(), panels)
+        theirs = score_by_platform(truth, answer(), panels)
         ours = score_answer(truth, answer(), panels)
         pd.testing.assert_frame_equal(theirs, ours, atol=1e-6, check_dtype=False)
 

@@ -242,7 +242,7 @@ def test_black_box_and_fast_way_agree_and_a_spoilt_infer_is_really_worse(
     for example in seen[0].examples.values():
         assert {*example.effects} == {*example.cells["of"]} == everyone
     assert "black boxes say nothing" in (tmp_path / "report" / "index.html").read_text()
-    shared = gather(DEMO, ROOT / "resources", (SHIPPED,), Settings(2, panel_genes=60))
+    shared = gather(DEMO, ROOT / "resources", (SHIPPED,), Settings(2, panel=("variable", 60, 3)))
     fast = cross_validate(shared, Workers()).scores
     for ours, theirs in ((str(last_push), SHIPPED.name), *zip(BASELINES, BASELINES, strict=True)):
         whole, parts = rows[rows["contender"] == ours], fast[fast["contender"] == theirs]

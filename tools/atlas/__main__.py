@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from evaluation.command import RESOURCES, command_parser, ending
 from evaluation.reading import read_names
-from evaluation.report.figures import picture
-from evaluation.report.page import bullets, table, write_page
+from evaluation.report.figures import Picture
+from evaluation.report.page import Sections, bullets, table, write_page
 from evaluation.report.words import SIGNIFICANT, rank_correlation
 from perturbation.competition import PERTURBATIONS_FILE
 from perturbation.files import check_writable, whole_file
@@ -77,12 +77,14 @@ def atlas_page(model_directory: Path, targets: Path, out: Path) -> Path:
     if not ranks:
         fat_cells += ["No ranking is shown, and no shift of programs below: they would be noise."]
     targets_map = Map(places.to_numpy(), "targets", SEED)
-    sections: dict[str, str | list[str]] = {
+    sections: Sections = {
         "How far to believe it": [_believe(left_out), _closeness_picture(left_out)],
-        "Fat cells": bullets(fat_cells) + (_fat_cells(atlas) if ranks else ""),
+        "Fat cells": [bullets(fat_cells), *(_fat_cells(atlas) if ranks else [])],
         "Map of the targets": [_map(targets_map, atlas[column]) for column in MAPPED],
-        "All targets": f'<p><a href="{CSV}" download>{CSV}</a>, the table as a file.</p>'
-        + _targets(atlas, CAPTION),
+        "All targets": [
+            f'<p><a href="{CSV}" download>{CSV}</a>, the table as a file.</p>',
+            _targets(atlas, CAPTION),
+        ],
     }
     intro = f"{len(names):,} knock-outs to predict, learnt from {model.training.description}."
     return write_page(out, "What is predicted", intro, sections)
@@ -105,7 +107,7 @@ def _believe(left_out: pd.DataFrame) -> str:
     )
 
 
-def _closeness_picture(left_out: pd.DataFrame) -> str:
+def _closeness_picture(left_out: pd.DataFrame) -> Picture:
     closeness = left_out["closeness"]
     grid = np.linspace(closeness.min(), closeness.max(), 60)
     band = expected(left_out, grid)
@@ -122,17 +124,18 @@ def _closeness_picture(left_out: pd.DataFrame) -> str:
         "Dots: knock-outs left out; line and band: what is expected of a target as close, "
         f"{first:.2f} at the left end, {last:.2f} at the right."
     )
-    return picture(draw, "Pearson delta of knock-outs left out against closeness", says)
+    return Picture(draw, "Pearson delta of knock-outs left out against closeness", says)
 
 
-def _fat_cells(atlas: pd.DataFrame) -> str:
+def _fat_cells(atlas: pd.DataFrame) -> list[str]:
     """Return the targets predicted to lower and to raise fat cells most."""
     ranked = atlas.sort_values("shift of adipo")
     few, many = ranked.head(N_RANKED), ranked.tail(N_RANKED)[::-1]
-    return _targets(few, "Predicted to lower fat cells most") + _targets(many, "To raise them most")
+    captions = ("Predicted to lower fat cells most", "Predicted to raise fat cells most")
+    return [_targets(rows, words) for rows, words in zip((few, many), captions, strict=True)]
 
 
-def _map(targets: Map, values: pd.Series) -> str:
+def _map(targets: Map, values: pd.Series) -> Picture:
     most = ", ".join(values.nlargest(3).index)
     says = (
         f"Targets with like predicted effects stand together; {values.name} is largest for {most}"

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from evaluation.command import users_main
-from perturbation.answers import fitted, predicted_centroids
 from perturbation.competition import CONTROL_LABEL
 from perturbation.model.gene_features import GeneFeatures
+from perturbation.model.parts import fitted, predicted_centroids
 from perturbation.output.model_file import Model
 from tools.atlas.left_out import expected, similarity
 from tools.effects import axes_of, effects_from

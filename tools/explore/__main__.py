@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from evaluation.command import RESOURCES, command_parser, ending
-from evaluation.report.page import PAGE, bullets, facts, table, write_page
+from evaluation.report.page import PAGE, Sections, bullets, facts, table, write_page
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.dataset import open_dataset
 from perturbation.files import check_writable
@@ -47,19 +47,16 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
     dataset = open_dataset(data)
     check_named(named, dataset)
     look = look_at(dataset)
-    sections: dict[str, str | list[str]] = {
-        "What is here": [facts(_facts(look)), pictures.depth_of_pools(look)],
+    sections: Sections = {
+        "What is here": [facts(_facts(look))],
         "Map of the cells": cell_maps(look, named, SEED),
         "How strong the effects are": [
             pictures.strength_and_chance(look),
             pictures.strength_and_expression(look),
         ],
-        "First axes of the effects": [
-            pictures.axes_map(look),
-            table(pictures.axis_table(look), AXES),
-        ],
+        "First axes of the effects": [table(pictures.axis_table(look), AXES)],
         "Programs": [pictures.shares(look, program) for program in PROGRAM_FLAGS],
-        "Knock-outs and genes": pictures.heat_map(look),
+        "Knock-outs and genes": [pictures.heat_map(look)],
         "What is odd": _odd(look, gene_features, data),
     }
     intro = f"{data.resolve().name}: look at it before you model it."
@@ -67,34 +64,32 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
 
 
 def _facts(look: Look) -> dict[str, str]:
-    training, pools, depths = look.summary.training, look.obs.get(POOL), look.depths
-    n = look.strengths["n_cells"]
-    words = {
-        "Cells": f"{len(look.dataset.labels):,}, of which {training.n_control_cells:,} controls",
+    training, n = look.summary.training, look.strengths["n_cells"]
+    depth = "not told: no " + DEPTH
+    if DEPTH in look.obs:
+        low, middle, high = look.obs[DEPTH].quantile([0.05, 0.5, 0.95])
+        depth = f"median {middle:,.0f} counts a cell; 90 percent {low:,.0f} to {high:,.0f}"
+    return {
+        "Cells": f"{len(look.obs):,}, of which {training.n_control_cells:,} controls",
         "Genes": f"{len(training.genes):,}; effects, axes and map are of the "
         f"{look.effects.shape[1]:,} most variable",
         "Knock-outs": f"{len(n):,}, of {n.min():,} ({n.idxmin()}) to {n.max():,} cells each, "
         f"{n.median():,.0f} in the median",
-        "Pools": f"not told: no {POOL}" if pools is None else f"{pools.nunique()}",
-        "Depth": f"not told: no {DEPTH}",
+        "Pools": str(look.obs[POOL].nunique()) if POOL in look.obs else f"not told: no {POOL}",
+        "Depth": depth,
         "Sample": f"{len(look.panel):,} cells, as many of each knock-out and of the controls",
     }
-    if len(depths):
-        low, middle, high = depths.quantile([0.05, 0.5, 0.95])
-        words["Depth"] = f"median {middle:,.0f} counts a cell; 90 percent {low:,.0f} to {high:,.0f}"
-    return words
 
 
-def _odd(look: Look, gene_features: GeneFeatures, data: Path) -> str:
+def _odd(look: Look, gene_features: GeneFeatures, data: Path) -> list[str]:
     found, shifts = oddities(look, gene_features, data), pool_shifts(look)
     odd = found.index[found["how many"] > 0]
-    sentences = [f"Found {len(odd)} of {len(found)} things looked for: {'; '.join(odd) or 'none'}."]
-    if len(shifts):
-        sentences.append(
-            f"Cells of pool {shifts.idxmax()} lie furthest from the means of their knock-outs: "
-            f"{shifts.max():.1f} times what chance gives, the median pool's {shifts.median():.1f}."
-        )
-    return bullets(sentences) + table(found, "What was looked for")
+    sentences = [
+        f"Found {len(odd)} of {len(found)} things looked for: {'; '.join(odd) or 'none'}.",
+        f"Cells of pool {shifts.idxmax()} lie furthest from the means of their knock-outs: "
+        f"{shifts.max():.1f} times what chance gives, the median pool's {shifts.median():.1f}.",
+    ]
+    return [bullets(sentences), table(found, "What was looked for")]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from evaluation.reading import did_you_mean
+from evaluation.report.figures import UNIT, Picture
 from perturbation.competition import CONTROL_LABEL, PROGRAMS
 from perturbation.data.dataset import Dataset
 from perturbation.errors import InputError
-from tools.explore.look import POOL, UNIT, Look
+from tools.explore.look import POOL, Look
 from tools.maps import Map
 
 N_CELLS = 5000
@@ -27,25 +27,26 @@ def check_named(named: Sequence[str], dataset: Dataset) -> None:
             )
 
 
-def cell_maps(look: Look, named: Sequence[str], seed: int) -> list[str]:
+def cell_maps(look: Look, named: Sequence[str], seed: int) -> list[Picture]:
     """Draw programs, pools, control against knocked out, and what the user names."""
-    shown = np.arange(0, len(look.panel), -(-len(look.panel) // N_CELLS))
-    cells = Map(look.panel[shown], "cells", seed)
-    flags = look.summary.cell_programs.iloc[shown]
-    programs = flags[list(PROGRAMS)].idxmax(axis=1).where(flags["lipo"] == 0, "lipo")
-    drawn = [cells.groups(programs.to_numpy(str), "program")]
-    if POOL in look.obs:
-        drawn.append(cells.groups(look.obs[POOL].to_numpy(str)[shown], "pool"))
-    labels = look.summary.cell_labels[shown]
-    kinds = np.where(labels == CONTROL_LABEL, "control", "knocked out")
-    drawn.append(cells.groups(kinds, "control or knocked out", "control"))
-    genes = pd.Index(look.summary.training.genes)
-    for name in named:
-        if name in look.strengths.index:
-            groups = np.where(labels == name, name, "other cells")
-            drawn.append(cells.groups(groups, f"knock-out {name}", name))
-        if name in genes:
-            values = look.summary.cells[:, [genes.get_loc(name)]].toarray()[shown, 0]
-            says = f"Expression of {name}, seen in {np.mean(values > 0):.0%} of the cells"
-            drawn.append(cells.numbers(values, f"expression of {name}, {UNIT}", says))
+    shown = slice(None, None, -(-len(look.panel) // N_CELLS))
+    cells, obs = Map(look.panel[shown], "cells", seed), look.sample.iloc[shown]
+    programs = obs[list(PROGRAMS)].idxmax(axis=1).where(obs["lipo"] == 0, "lipo")
+    labels = obs["gene"].astype(str)
+    colourings = {
+        "program": programs,
+        **({"pool": obs[POOL]} if POOL in obs else {}),
+        "control or knocked out": np.where(labels == CONTROL_LABEL, "control", "knocked out"),
+        **{
+            f"knock-out {name}": np.where(labels == name, name, "other cells")
+            for name in named
+            if name in look.strengths.index
+        },
+    }
+    drawn = [cells.groups(np.asarray(of, str), label) for label, of in colourings.items()]
+    for name in set(named) & set(look.summary.training.genes):
+        column = look.summary.training.genes.tolist().index(name)
+        values = look.summary.cells[shown, [column]].toarray()[:, 0]
+        says = f"Expression of {name}, seen in {np.mean(values > 0):.0%} of the cells"
+        drawn.append(cells.numbers(values, f"expression of {name}, {UNIT}", says))
     return drawn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import anndata as ad
 import h5py
@@ -19,25 +19,21 @@ N_GENES = 2000
 """Most variable genes: what effects, axes and the map are computed on."""
 N_AXES = 5
 POOL, DEPTH = "SampleID", "nCount_RNA"
-UNIT = "log2(1 + counts per 100,000)"
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """The data and what they say.
 
     Attributes
     ----------
-    dataset, summary
-        As train() opens and sums it up; the cells of the summary are the sample of cells.
-    obs
-        (n_sample,) all columns of obs.
-    depths
-        Counts of every cell, index its pool; empty where obs tells them not.
+    summary
+        As train() sums the data up; its cells are the sample of cells.
+    obs, sample
+        All columns of obs, of all cells and of the sample.
     panel
         (n_sample, n_variable) float32, the sample, log2(1 + counts per 100,000).
     rest
-        The same, each cell minus the centroid of its label.
+        (n_sample, n_variable) float64, each cell minus the centroid of its label.
     effects
         (n_knockouts, n_variable) centroid minus control centroid; 0 for a target's own transcript.
     strengths
@@ -47,10 +43,9 @@ class Look:
         Of the effects.
     """
 
-    dataset: Dataset
     summary: Summary
     obs: pd.DataFrame
-    depths: pd.Series
+    sample: pd.DataFrame
     panel: np.ndarray
     rest: np.ndarray
     effects: pd.DataFrame
@@ -62,34 +57,18 @@ def look_at(dataset: Dataset) -> Look:
     """Read the cells once; errors as `summarise`."""
     with h5py.File(dataset.path) as file:
         obs = ad.io.read_elem(file["obs"])
-    pools = obs[POOL].astype(str) if POOL in obs else pd.Series("all", obs.index)
-    depths = obs[DEPTH].set_axis(pools) if DEPTH in obs else pd.Series(dtype=float)
     summary = summarise(dataset)
     training, columns = summary.training, most_variable_genes(summary.cells, N_GENES)
     panel = summary.cells[:, columns].toarray()
     effects = effects_from(training, training.control_centroid).iloc[:, columns]
-    centroids = training.perturbation_centroids.iloc[:, columns].copy()
-    centroids.loc[CONTROL_LABEL] = training.control_centroid[columns]
-    rest = panel - centroids.loc[summary.cell_labels].to_numpy(np.float32)
-    variance = float((rest.astype(np.float64) ** 2).sum(axis=1).mean())
-    n_cells = training.n_cells[effects.index]
-    strengths = pd.DataFrame(
-        {
-            "n_cells": n_cells,
-            "strength": np.linalg.norm(effects, axis=1),
-            "chance": np.sqrt(variance * (1 / n_cells + 1 / training.n_control_cells)),
-            "expression": pd.Series(training.control_centroid, training.genes),
-        },
-        effects.index,
+    centroids = training.perturbation_centroids.T.assign(
+        **{CONTROL_LABEL: training.control_centroid}
     )
-    return Look(
-        dataset=dataset,
-        summary=summary,
-        obs=obs[spread_evenly(dataset.labels, CELLS_KEPT_PER_LABEL)],
-        depths=depths,
-        panel=panel,
-        rest=rest,
-        effects=effects,
-        strengths=strengths,
-        axes=axes_of(effects, N_AXES),
-    )
+    rest = panel - centroids[summary.cell_labels].to_numpy()[columns].T
+    n_cells = training.n_cells
+    strengths = pd.DataFrame({"n_cells": n_cells, "strength": np.linalg.norm(effects, axis=1)})
+    noise = (rest**2).sum(axis=1).mean() * (1 / n_cells + 1 / training.n_control_cells)
+    expression = pd.Series(training.control_centroid, training.genes)
+    strengths = strengths.assign(chance=np.sqrt(noise), expression=expression)
+    sample = obs[spread_evenly(dataset.labels, CELLS_KEPT_PER_LABEL)]
+    return Look(summary, obs, sample, panel, rest, effects, strengths, axes_of(effects, N_AXES))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,29 +18,21 @@ LOWERED = 0.9
 STANDARD_ERRORS = 2.0
 POOL_FACTOR = 3.0
 """A pool stands apart where its shift, in units of chance, is so many times the median pool's."""
-FEW_CELLS = 100
 N_NAMED = 12
 
 
 def oddities(look: Look, gene_features: GeneFeatures, data: Path) -> pd.DataFrame:
     """Return what is odd: columns how many, which; index what."""
-    n_cells = look.strengths["n_cells"]
-    names, targets = list(n_cells.index), read_names(data / PERTURBATIONS_FILE)
-    measured, shifts = set(look.summary.training.genes), pool_shifts(look)
-    limit = POOL_FACTOR * max(shifts.median(), 1.0)
-    rows = {
-        "own transcript is not lowered": own_not_lowered(look),
-        "pool stands apart": list(shifts.index[shifts > limit]),
-        "knocked-out gene is not measured": [n for n in names if n not in measured],
-        "gene to predict the knock-out of is not measured": [
-            n for n in targets if n not in measured
-        ],
-        "gene to predict the knock-out of has training cells": [n for n in targets if n in names],
-        "knock-out of which nothing is known": _unknown(names, gene_features),
-        "gene to predict of which nothing is known": _unknown(targets, gene_features),
-        "two names of one gene": _synonyms([*names, *targets], gene_features),
-        f"fewer than {FEW_CELLS} cells": list(n_cells.index[n_cells < FEW_CELLS]),
-    }
+    shifts, measured = pool_shifts(look), set(look.summary.training.genes)
+    apart = shifts.index[shifts > POOL_FACTOR * max(shifts.median(), 1.0)]
+    rows = {"own transcript is not lowered": own_not_lowered(look), "pool stands apart": [*apart]}
+    knockouts, targets = list(look.strengths.index), read_names(data / PERTURBATIONS_FILE)
+    for who, names in (("knock-out", knockouts), ("target", targets)):
+        rows[f"{who} is not measured"] = [n for n in names if n not in measured]
+        unknown = [n for n in names if n not in gene_features.row_of]
+        rows[f"{who} of which nothing is known"] = unknown
+    rows["target has training cells"] = [n for n in targets if n in knockouts]
+    rows["two names of one gene"] = _synonyms({*knockouts, *targets}, gene_features)
     told = {what: [len(found), listed(found, N_NAMED) or "none"] for what, found in rows.items()}
     return pd.DataFrame.from_dict(told, "index", columns=["how many", "which"]).rename_axis("what")
 
@@ -51,12 +42,12 @@ def own_not_lowered(look: Look) -> list[str]:
 
     The standard error is that of a mean of cells as variable as the sample.
     """
-    found, genes = [], pd.Index(look.summary.training.genes)
-    n_cells, levels = look.strengths["n_cells"], look.strengths["expression"]
+    found, training, genes = [], look.summary.training, list(look.summary.training.genes)
+    levels = look.strengths["expression"]
     for name in levels.index[levels > 0]:
-        values = look.summary.cells[:, [genes.get_loc(name)]].toarray()
-        error = values.std() / np.sqrt(n_cells[name])
-        own = look.summary.training.perturbation_centroids.loc[name, name]
+        values = look.summary.cells[:, [genes.index(name)]].toarray()
+        error = values.std() / np.sqrt(look.strengths.loc[name, "n_cells"])
+        own = training.perturbation_centroids.loc[name, name]
         if own - STANDARD_ERRORS * error > LOWERED * levels[name]:
             found.append(name)
     return found
@@ -64,20 +55,14 @@ def own_not_lowered(look: Look) -> list[str]:
 
 def pool_shifts(look: Look) -> pd.Series:
     """How far each pool's cells lie from their labels' means, in units of what chance gives."""
-    if POOL not in look.obs:
-        return pd.Series(dtype=float)
-    rest = pd.DataFrame(look.rest.astype(np.float64)).groupby(look.obs[POOL].to_numpy(str))
-    variance = (look.rest.astype(np.float64) ** 2).sum(axis=1).mean()
+    pools = look.sample.get(POOL, pd.Series("all", look.sample.index)).to_numpy(str)
+    rest = pd.DataFrame(look.rest).groupby(pools)
+    variance = (look.rest**2).sum(axis=1).mean()
     return np.sqrt((rest.mean() ** 2).sum(axis=1) * rest.size() / variance)
 
 
-def _unknown(names: Sequence[str], gene_features: GeneFeatures) -> list[str]:
-    known = np.any([gene_features.known(source, names) for source in gene_features.sources], axis=0)
-    return [name for name, is_known in zip(names, known, strict=True) if not is_known]
-
-
-def _synonyms(names: Sequence[str], gene_features: GeneFeatures) -> list[str]:
+def _synonyms(names: set[str], gene_features: GeneFeatures) -> list[str]:
     """Different names that stand for the same gene of the features."""
-    rows = pd.Series({name: gene_features.row_of.get(name) for name in names}).dropna()
+    rows = pd.Series({name: gene_features.row_of.get(name) for name in sorted(names)}).dropna()
     groups = rows.groupby(rows).groups.values()
     return [" = ".join(group) for group in groups if len(group) > 1]
