@@ -1,14 +1,20 @@
-"""Predictors of centroids to compare with: the control's, and the organisers' regression."""
+"""What every cross-validation compares with: three baselines, and what they answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
+from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
+from perturbation.model.cells import cells_at
+from perturbation.model.parts import Predictor, Proportions, fitted, predicted_centroids
+
+Answer = tuple[Iterable[np.ndarray], pd.DataFrame]
+"""Cells of each held-out perturbation in turn, (100, n_scored), and the proportions (n, 4)."""
 
 N_COMPONENTS = 10
 RIDGE = 0.1
@@ -17,14 +23,22 @@ RIDGE = 0.1
 class ControlCentroid:
     """Every knock-out looks like the control cells: the truth for one that does nothing."""
 
+    always = "control_centroid"
+
     def fit(self, training: TrainingCentroids, gene_features: object = None) -> Self:
-        """Keep the control centroid (n_genes,)."""
-        self.centroid = training.control_centroid
+        """Keep one centroid (n_genes,)."""
+        self.centroid = getattr(training, self.always)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
-        """Return the control centroid once for each perturbation."""
+        """Return it once for each perturbation."""
         return np.tile(self.centroid, (len(perturbations), 1))
+
+
+class PerturbedCentroid(ControlCentroid):
+    """Every knock-out looks like the mean perturbed cell: no direction, so Pearson delta is 0."""
+
+    always = "perturbed_centroid"
 
 
 class BilinearRegression:
@@ -68,3 +82,60 @@ class BilinearRegression:
 def _ridge_solve(x: np.ndarray, right: np.ndarray) -> np.ndarray:
     """(x'x + ridge)^-1 @ right."""
     return np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), right)
+
+
+def control_proportions(
+    training: TrainingCentroids,
+    gene_features: object,
+    predictor: Predictor,
+    perturbations: Sequence[str],
+) -> pd.DataFrame:
+    """Give every perturbation the controls' proportions."""
+    row = training.proportions.loc[[CONTROL_LABEL] * len(perturbations), list(PROGRAM_FLAGS)]
+    return row.set_axis(list(perturbations))
+
+
+def mean_proportions(
+    training: TrainingCentroids,
+    gene_features: object,
+    predictor: Predictor,
+    perturbations: Sequence[str],
+) -> pd.DataFrame:
+    """Give every perturbation the mean proportions of the training knock-outs."""
+    mean = training.proportions.drop(index=CONTROL_LABEL)[list(PROGRAM_FLAGS)].mean()
+    return pd.DataFrame([mean] * len(perturbations), index=list(perturbations))
+
+
+BASELINES: dict[str, tuple[Callable[[], Predictor], Proportions]] = {
+    "control centroid": (ControlCentroid, control_proportions),
+    "perturbed centroid": (PerturbedCentroid, mean_proportions),
+    "bilinear regression": (BilinearRegression, mean_proportions),
+}
+
+
+def baseline_answers(
+    training: TrainingCentroids,
+    base_cells: np.ndarray,
+    perturbations: Sequence[str],
+    columns: np.ndarray,
+) -> dict[str, Answer]:
+    """Return what the baselines say.
+
+    Parameters
+    ----------
+    training
+        What they learn from.
+    base_cells
+        (100, n_genes), moved to the centroids as those that ship are.
+    perturbations
+        Whom to predict.
+    columns
+        (n_scored,) columns of the answers.
+    """
+    answers: dict[str, Answer] = {}
+    for name, (make, proportions) in BASELINES.items():
+        predictor = fitted(make(), training, None)
+        rows = predicted_centroids(predictor, perturbations, len(training.genes))
+        cells = cells_at(base_cells[:, columns], (row[columns] for row in rows))
+        answers[name] = cells, proportions(training, None, predictor, perturbations)
+    return answers
