@@ -22,7 +22,7 @@ import main as submission
 from evaluation.crossval.baselines import BilinearRegression, ControlCentroid
 from evaluation.scoring.metrics import pearson_delta
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.direction_mix import PARTS
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor

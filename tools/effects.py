@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 
 
 class Axes(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.cells import cells_at
 from perturbation.model.parts import Predictor, Proportions, fitted, predicted_centroids
 

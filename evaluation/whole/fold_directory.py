@@ -21,10 +21,9 @@ from perturbation.competition import (
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
-from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.dataset import open_dataset
 from perturbation.data.h5ad import open_cells
-from perturbation.data.summary import spread_evenly
+from perturbation.data.summary import TrainingCentroids, spread_evenly
 
 SIGNATURE_FILE = "signature_genes.csv"
 TABLES = (PROPORTIONS_FILE, LOCAL_PROPORTIONS_FILE)

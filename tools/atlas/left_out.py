@@ -11,7 +11,7 @@ from scipy import sparse
 
 from evaluation.command import users_main
 from evaluation.scoring.metrics import pearson_delta
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.cells import most_variable_genes
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.output.model_file import Model
