@@ -5,8 +5,8 @@
 SCREEN.h5ad holds cells x genes, raw counts or ln(1 + counts) in X, and the knock-out in obs['gene']
 ("NC" for controls); it is put into the competition's layout, and every knock-out is held out once,
 as `local_test.py --cv` does it, and scored on all genes asked for. Beside the submission stand
-answers in which one part of it is exchanged; in brackets, what they score more. A second table says
-what moving does to the cells that predictions are made of.
+answers in which one part of it is exchanged, and the baselines; in brackets, what they score more.
+A second table says what moving does to the cells that predictions are made of.
 """
 
 import tempfile
@@ -36,8 +36,6 @@ from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor
 from tools.competition_layout import write_competition
 
-PROPORTIONS = "evaluation.crossval.baselines:"
-
 
 def median_proportions(
     training: TrainingCentroids,
@@ -59,10 +57,7 @@ def not_moved(summary: Summary) -> np.ndarray:
 
 CONTENDERS = (
     SHIPPED,
-    Contender("its cells at the control", "perturbation.model.predictors:ControlCentroid"),
     Contender("its cells not moved", cells="benchmarks.cells:not_moved"),
-    Contender("the controls' proportions", proportions=f"{PROPORTIONS}control_proportions"),
-    Contender("the mean proportions", proportions=f"{PROPORTIONS}mean_proportions"),
     Contender("the median proportions", proportions="benchmarks.cells:median_proportions"),
 )
 
