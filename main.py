@@ -11,12 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from perturbation.answers import (
-    checked_base_cells,
-    checked_proportions,
-    fitted,
-    predicted_centroids,
-)
 from perturbation.competition import CELLS_PER_PERTURBATION
 from perturbation.data.dataset import open_dataset
 from perturbation.data.names import check_names
@@ -24,7 +18,15 @@ from perturbation.data.summary import Summary, summarise
 from perturbation.files import carry_along
 from perturbation.model.cells import cells_at, choose_cells
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
-from perturbation.model.parts import Cells, Predictor, Proportions
+from perturbation.model.parts import (
+    Cells,
+    Predictor,
+    Proportions,
+    checked_base_cells,
+    checked_proportions,
+    fitted,
+    predicted_centroids,
+)
 from perturbation.model.predictors import Blend, OwnTranscript
 from perturbation.model.programs import predict_proportions
 from perturbation.output.model_file import Model, load_model, save_model

@@ -21,9 +21,11 @@ import main
 from benchmarks.examples import table
 from benchmarks.screens import read_cells
 from evaluation.command import RESOURCES, command_parser
+from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.comparison import compare
 from evaluation.crossval.contenders import SHIPPED, Contender
-from evaluation.crossval.fast import Material, Settings, cross_validate
+from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.folds import Settings, SharedData
 from evaluation.crossval.run import gather
 from evaluation.crossval.workers import Workers
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
@@ -34,7 +36,7 @@ from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor
 from tools.competition_layout import write_competition
 
-PROPORTIONS = "evaluation.crossval.contenders:"
+PROPORTIONS = "evaluation.crossval.baselines:"
 
 
 def median_proportions(
@@ -65,7 +67,7 @@ CONTENDERS = (
 )
 
 
-def material_of(screen: Path, n_folds: int) -> Material:
+def shared_of(screen: Path, n_folds: int) -> SharedData:
     """Put a screen into the competition's layout and read it; cells are shuffled."""
     counts, labels, genes = read_cells(screen)
     rng = np.random.default_rng(0)
@@ -74,13 +76,13 @@ def material_of(screen: Path, n_folds: int) -> Material:
     cells = ad.AnnData(counts[rows], obs, pd.DataFrame(index=genes))
     with tempfile.TemporaryDirectory() as data:
         write_competition(Path(data), cells, [], sorted(set(labels) - {CONTROL_LABEL}), rng)
-        settings = Settings(CONTENDERS, n_folds, panel_genes=len(genes))
-        return gather(Path(data), RESOURCES, settings)
+        settings = Settings(n_folds, panel=("random", len(genes), 1))
+        return gather(Path(data), RESOURCES, CONTENDERS, settings)
 
 
-def describe_cells(material: Material) -> pd.DataFrame:
+def describe_cells(shared: SharedData) -> pd.DataFrame:
     """Share of zeros, mean variance of a gene, and counts per 100,000 of a cell, mean and sd."""
-    summary, features = material.summary, material.gene_features[""]
+    summary, features = shared.summary, shared.contenders[SHIPPED]
     kinds = {
         "real perturbed cells": summary.cells[summary.cell_labels != CONTROL_LABEL].toarray(),
         "herded": main.fit(summary, features, cells=not_moved).base_cells,
@@ -100,6 +102,6 @@ if __name__ == "__main__":
     parser.add_argument("screen", type=Path)
     parser.add_argument("--folds", type=int, default=3, help="default: 3")
     options = parser.parse_args()
-    gathered = material_of(options.screen, options.folds)
-    comparisons = compare(cross_validate(gathered, Workers()).scores)
+    gathered = shared_of(options.screen, options.folds)
+    comparisons = compare(cross_validate(gathered, Workers()).scores, len(BASELINES))
     print(table(comparisons).to_string(), describe_cells(gathered).round(3), sep="\n\n")

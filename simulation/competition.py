@@ -18,24 +18,21 @@ import pandas as pd
 
 from perturbation.competition import (
     CONTROL_LABEL,
-    GENES_FILE,
     LOCAL_PROPORTIONS_FILE,
     LOCAL_TRUTH_FILE,
-    PERTURBATIONS_FILE,
     PROGRAM_FLAGS,
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
-from perturbation.errors import InputError
-from simulation.cells import create_csr, write_cells
+from simulation.cells import write_cells
 from simulation.world import World, draw_world
+from tools.competition_layout import write_lists, write_proportions
 
 # Published figures at full size, as shares.
 CONTROL_SHARE = 8_705 / 88_202
 TRUTH_SHARE = 4_437 / 88_202
 STORED_SHARE = 702_842_190 / (88_202 * 21_592)
 GENES_TO_PREDICT_SHARE = 10_238 / 21_592
-SIGNATURE_SHARE = 888 / 21_592
 
 GUIDES_PER_KNOCKOUT, CONTROL_GUIDES = 4, 113
 
@@ -61,7 +58,8 @@ def simulate(
     path
         Directory; made if missing, files of the same names replaced.
     n_cells
-        Training cells, of which a tenth are controls, as published.
+        Training cells, of which a tenth are controls, as published; at least four for each
+        perturbation and for control.
     n_genes
         Columns of X.
     n_perturbations
@@ -80,19 +78,8 @@ def simulate(
     Returns
     -------
     World, the truth; its knock-outs are those of training, held out, and fresh, in this order.
-
-    Raises
-    ------
-    InputError
-        If there are not four cells for each perturbation, and for control.
     """
     path = Path(path)
-    fewest = 4 * (n_perturbations + 1)
-    if n_cells < fewest:
-        raise InputError(
-            f"{n_cells:,} cells are too few for {n_perturbations:,} perturbations and control: "
-            f"give at least {fewest:,}."
-        )
     path.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, 0])
     sizes = (n_perturbations, n_held_out, n_targets)
@@ -101,28 +88,17 @@ def simulate(
 
     n_control = int(np.clip(round(CONTROL_SHARE * n_cells), 4, n_cells - 4 * n_perturbations))
     rows = np.append(_spread(rng, training, n_cells - n_control), np.full(n_control, -1))
-    rows, pools, labels = _in_file_order(rng, rows, world)
-    with h5py.File(path / TRAINING_FILE, "w") as file:
-        matrices = {"X": create_csr(file, "X", (n_cells, n_genes))}
-        if counts_layer:
-            layers = file.create_group("layers")
-            layers.attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
-            matrices["counts"] = create_csr(layers, "counts", (n_cells, n_genes))
-        facts, (control, perturbed) = write_cells(matrices, world, rows, pools, [seed, 1])
-        _write_frame(file, _obs_of(rng, labels, pools, facts), world.genes, {})
-    _write_proportions(path / PROPORTIONS_FILE, labels, facts)
+    files = path / TRAINING_FILE, path / PROPORTIONS_FILE
+    control, perturbed = _write_files(files, world, rows, rng, [seed, 1], counts_layer=counts_layer)
 
-    n_truth = max(4 * n_held_out, round(TRUTH_SHARE * n_cells))
-    rows = _spread(rng, held_out, n_truth)
-    rows, pools, labels = _in_file_order(rng, rows, world)
-    with h5py.File(path / LOCAL_TRUTH_FILE, "w") as file:
-        x = file.create_dataset("X", (n_truth, n_genes), np.float64)
-        x.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-        facts, _ = write_cells({"X": x}, world, rows, pools, [seed, 2])
-        centroids = {"control_centroid_train": control, "perturbed_centroid_train": perturbed}
-        _write_frame(file, pd.DataFrame({"gene": labels}), world.genes, centroids)
-    _write_proportions(path / LOCAL_PROPORTIONS_FILE, labels, facts)
-    _write_lists(path, rng, world, world.knockouts[n_perturbations:])
+    rows = _spread(rng, held_out, max(4 * n_held_out, round(TRUTH_SHARE * n_cells)))
+    files = path / LOCAL_TRUTH_FILE, path / LOCAL_PROPORTIONS_FILE
+    centroids = {"control_centroid_train": control, "perturbed_centroid_train": perturbed}
+    _write_files(files, world, rows, rng, [seed, 2], truth_of=centroids)
+
+    most_expressed = np.argsort(-world.log_fraction)[: round(GENES_TO_PREDICT_SHARE * n_genes)]
+    genes = world.genes[rng.permutation(most_expressed)]
+    write_lists(path, genes, rng.permutation(world.knockouts[n_perturbations:]))
     if gene_sets:
         world.gene_sets.to_csv(gene_sets, sep="\t", index=False)
     return world
@@ -134,14 +110,38 @@ def _spread(rng: np.random.Generator, rows: np.ndarray, n_cells: int) -> np.ndar
     return np.repeat(rows, 4 + rng.multinomial(n_cells - 4 * len(rows), weights / weights.sum()))
 
 
-def _in_file_order(
-    rng: np.random.Generator, rows: np.ndarray, world: World
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, pools and labels of the cells; those of one pool tend to stand together."""
+def _write_files(
+    paths: tuple[Path, Path],
+    world: World,
+    rows: np.ndarray,
+    rng: np.random.Generator,
+    seed: list[int],
+    *,
+    counts_layer: bool = False,
+    truth_of: dict[str, np.ndarray] | None = None,
+) -> np.ndarray:
+    """Write cells and the observed share of them in each program; `truth_of` goes into uns.
+
+    The local ground truth is dense, and of its cells the knock-out alone is told.
+    """
     pools = rng.integers(len(world.pool_shift), size=len(rows))
-    pools = pools[np.argsort(pools + rng.normal(0, 0.3, len(rows)))]
+    pools = pools[np.argsort(pools + rng.normal(0, 0.3, len(rows)))]  # a pool's stand together
     rows = rng.permutation(rows)
-    return rows, pools, np.append(world.knockouts, CONTROL_LABEL).astype(object)[rows]
+    labels = np.append(world.knockouts, CONTROL_LABEL).astype(object)[rows]
+    is_truth = truth_of is not None
+    with h5py.File(paths[0], "w") as file:
+        facts, centroids = write_cells(
+            file, world, rows, pools, seed, is_dense=is_truth, counts_layer=counts_layer
+        )
+        obs = pd.DataFrame({"gene": labels}) if is_truth else _obs_of(rng, labels, pools, facts)
+        strings = obs.select_dtypes(exclude="number")
+        obs = obs.astype(dict.fromkeys(strings, "category")).rename(index="CELL{:07d}".format)
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        parts = {"obs": obs, "var": pd.DataFrame(index=world.genes), "uns": truth_of or {}}
+        for name, part in parts.items():
+            ad.io.write_elem(file, name, part)
+    write_proportions(paths[1], labels, facts)
+    return centroids
 
 
 def _obs_of(
@@ -165,39 +165,6 @@ def _obs_of(
         "gene": gene,
     }
     return pd.DataFrame(columns).join(facts[list(PROGRAM_FLAGS)])
-
-
-def _write_frame(
-    file: h5py.File, obs: pd.DataFrame, genes: np.ndarray, uns: dict[str, np.ndarray]
-) -> None:
-    """Write all that an h5ad file holds beside X and layers; strings of `obs` as categories."""
-    strings = [name for name in obs if not pd.api.types.is_numeric_dtype(obs[name])]
-    obs = obs.astype(dict.fromkeys(strings, "category")).rename(index="CELL{:07d}".format)
-    file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
-    for name, part in {"obs": obs, "var": pd.DataFrame(index=genes), "uns": uns}.items():
-        ad.io.write_elem(file, name, part)
-    for name in sorted({"layers", "obsm", "obsp", "varm", "varp"} - file.keys()):
-        ad.io.write_elem(file, name, {})
-
-
-def _write_proportions(path: Path, gene: np.ndarray, facts: pd.DataFrame) -> None:
-    """Write the observed share of cells in each program, by perturbation."""
-    table = facts[list(PROGRAM_FLAGS)].groupby(gene).mean().rename_axis("gene")
-    table.assign(lipo_adipo=(table["lipo"] / table["adipo"]).fillna(0)).to_csv(path)
-
-
-def _write_lists(path: Path, rng: np.random.Generator, world: World, targets: np.ndarray) -> None:
-    """Write the three lists: perturbations, genes to predict (the most expressed), signatures."""
-    n_genes = len(world.genes)
-    chosen = np.argsort(-world.log_fraction)[: round(GENES_TO_PREDICT_SHARE * n_genes)]
-    of_each = max(1, round(SIGNATURE_SHARE * n_genes / len(PROGRAM_FLAGS)))
-    strongest = np.argsort(-world.loadings[: len(PROGRAM_FLAGS)], axis=1)[:, :of_each]
-    programs = np.repeat(PROGRAM_FLAGS, of_each)
-    signatures = pd.DataFrame({"gene": world.genes[strongest].ravel(), "program": programs})
-    signatures.to_csv(path / "signature_genes.csv", index=False)
-    genes = world.genes[rng.permutation(chosen)]
-    for name, lines in {GENES_FILE: genes, PERTURBATIONS_FILE: rng.permutation(targets)}.items():
-        (path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from perturbation.competition import PROGRAM_FLAGS
-from perturbation.model.process import TERMS
+from perturbation.model.gene_kernels import TERMS
 
 N_GENES_IN_FULL = 21_592
 """Fractions of the transcriptome are drawn as if there were this many genes, at any size."""

@@ -18,7 +18,7 @@ import pandas as pd
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
-from perturbation.model.process import END, START
+from perturbation.model.gene_kernels import END, START
 from simulation import factors
 from simulation.factors import AS_PUBLISHED, N_BACKGROUND, N_MODULES, Told
 
@@ -64,8 +64,7 @@ class World:
 
     def index_of(self, perturbations: Iterable[str]) -> np.ndarray:
         """Row of each name in the per-knock-out arrays; ``NC`` is the last, -1."""
-        row = {name: i for i, name in enumerate(self.knockouts)} | {CONTROL_LABEL: -1}
-        return np.array([row[name] for name in perturbations], dtype=np.intp)
+        return pd.Index(self.knockouts).get_indexer(pd.Index(perturbations))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Writes real cells of any screen in the competition's file names and layout."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -85,12 +85,21 @@ def write_competition(
         (LOCAL_TRUTH_FILE, ad.AnnData(x[is_truth], truth[["gene"]], var, uns=centroids)),
     ):
         adata.write_h5ad(out / name, compression="gzip", compression_opts=9)
-    for name, rows in ((PROPORTIONS_FILE, training), (LOCAL_PROPORTIONS_FILE, truth)):
-        table = rows.groupby("gene", observed=True)[list(PROGRAM_FLAGS)].mean()
-        table = table.assign(lipo_adipo=table["lipo"] / table["adipo"])
-        table.reset_index().to_csv(out / name, index=False)
+    write_proportions(out / PROPORTIONS_FILE, training["gene"].to_numpy(), training)
+    write_proportions(out / LOCAL_PROPORTIONS_FILE, truth["gene"].to_numpy(), truth)
     asked = rng.permutation(cells.var_names)[: int(SHARE_OF_GENES_ASKED * cells.n_vars)]
-    for name, lines in ((GENES_FILE, asked), (PERTURBATIONS_FILE, targets)):
+    write_lists(out, asked, targets)
+
+
+def write_proportions(path: Path, labels: np.ndarray, flags: pd.DataFrame) -> None:
+    """Write the share of cells in each program, by label."""
+    table = flags[list(PROGRAM_FLAGS)].groupby(labels).mean().rename_axis("gene")
+    table.assign(lipo_adipo=(table["lipo"] / table["adipo"]).fillna(0)).to_csv(path)
+
+
+def write_lists(out: Path, genes: Iterable[str], targets: Iterable[str]) -> None:
+    """Write the genes to predict, the targets, and signatures, of which none is known."""
+    for name, lines in ((GENES_FILE, genes), (PERTURBATIONS_FILE, targets)):
         (out / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (out / "signature_genes.csv").write_text("gene,program\n", encoding="utf-8")
 

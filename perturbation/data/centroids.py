@@ -1,18 +1,13 @@
-"""Centroids: what the training cells say in means, and how cells are added up for them."""
+"""Centroids: what the training cells say in means."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    from perturbation.data.matrix import Sparse
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,31 +69,3 @@ class TrainingCentroids:
     def copy(self) -> TrainingCentroids:
         """Return a copy whose arrays its user may change."""
         return deepcopy(self)
-
-
-def add_by_label(sums: np.ndarray, codes: np.ndarray, block: Sparse) -> None:
-    """Add each cell of a block to the row of `sums` that its code names.
-
-    subtle: cells are added one by one in the order of the file, so the order of the additions, and
-    with it every bit of the sums, does not depend on how the file was cut into blocks.
-
-    Parameters
-    ----------
-    sums
-        (n_labels, n_columns) float64, changed in place.
-    codes
-        (n_rows,) int, the row of `sums` of each cell; -1 leaves it out.
-    block
-        (n_rows, n_columns) CSR or CSC, log2(1 + counts per 100,000).
-    """
-    some_left_out = bool((codes < 0).any())
-    for major, (start, end) in enumerate(pairwise(block.indptr.tolist())):
-        values, minor = block.data[start:end], block.indices[start:end].astype(np.intp)
-        if block.format == "csr":
-            if codes[major] >= 0:
-                np.add.at(sums[codes[major]], minor, values)
-        else:
-            rows = codes[minor]
-            if some_left_out:
-                rows, values = rows[rows >= 0], values[rows >= 0]
-            np.add.at(sums[:, major], rows, values)

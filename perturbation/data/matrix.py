@@ -1,6 +1,6 @@
 """The matrix X of an h5ad file, of any layout, read in blocks, while others are in use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -209,3 +209,9 @@ def _value_message(lowest: float, highest: float, path: Path) -> str:
         cure = f"It looks like raw counts: use numpy.log2(1 + {counts})."
     expected = f"expected log2(1 + counts per 100,000), 0 to {LARGEST_LOG_VALUE:.2f}"
     return f"X of {path} holds {found}; {expected}. {cure}"
+
+
+def stacked(blocks: Sequence[Sparse]) -> sparse.csr_array:
+    """Put bands of rows below each other, or of columns side by side, as one CSR."""
+    stack = sparse.vstack if blocks[0].format == "csr" else sparse.hstack
+    return stack(blocks, format="csr")

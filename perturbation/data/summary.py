@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids, add_by_label
+from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.dataset import Dataset
-from perturbation.data.matrix import Sparse
+from perturbation.data.matrix import Sparse, stacked
 from perturbation.progress import progress
 
 CELLS_KEPT_PER_LABEL = 40
@@ -83,83 +84,74 @@ def summarise(
     InputError
         If X holds what log2(1 + counts per 100,000) cannot be.
     """
-    labels, codes, n_cells = np.unique(dataset.labels, return_inverse=True, return_counts=True)
+    labels, codes = np.unique(dataset.labels, return_inverse=True)
     kept = np.flatnonzero(spread_evenly(dataset.labels, CELLS_KEPT_PER_LABEL))
-    is_control = dataset.labels == CONTROL_LABEL
-    # For each program: 0 for its control cells, -1 for all others.
-    program_codes = dataset.program_flags.to_numpy().T * is_control - 1
-    sums = np.zeros((len(labels), len(dataset.genes)))
-    program_sums = np.zeros((len(PROGRAM_FLAGS), len(dataset.genes)))
-    cells = GrowingMatrix()
+    # A cell is added to the row of its label and, if it is a control, to those of its programs.
+    programs = len(labels) + np.arange(len(PROGRAM_FLAGS))
+    is_of = dataset.program_flags.to_numpy(bool) & (dataset.labels == CONTROL_LABEL)[:, None]
+    groups = [codes, *np.where(is_of, programs, -1).T]
+    sums = np.zeros((len(labels) + len(programs), len(dataset.genes)))
+    parts: list[Sparse] = []
     with progress(len(codes), "reading cells", unit="cell") as bar:
         for rows, columns, block in dataset.blocks(cells_per_block):
             # One reading serves all: sums by knock-out, by program of the controls, and cells kept.
-            add_by_label(sums[:, columns], codes[rows], block)
-            for number, program in enumerate(program_codes):
-                add_by_label(program_sums[number : number + 1, columns], program[rows], block)
-            cells.add(block[within(kept, rows)])
+            for group in groups:
+                add_by_label(sums[:, columns], group[rows], block)
+            parts.append(block[within(kept, rows)].astype(np.float32))
             if watch:
                 watch(rows, columns, block)
             bar.update(block.shape[0] * block.shape[1] / len(dataset.genes))
-    n_of_program = (program_codes >= 0).sum(axis=1)
+    n_cells = np.concatenate([np.bincount(codes), is_of.sum(axis=0)])
     return Summary(
-        _centroids(dataset, labels, n_cells, sums, n_of_program, program_sums),
-        cells=cells.finished(len(kept), len(dataset.genes)),
+        _centroids(dataset, labels, n_cells, sums),
+        cells=stacked(parts),
         cell_labels=dataset.labels[kept],
         cell_programs=dataset.program_flags.iloc[kept].reset_index(drop=True),
     )
 
 
 def _centroids(
-    dataset: Dataset,
-    labels: np.ndarray,
-    n_cells: np.ndarray,
-    sums: np.ndarray,
-    n_of_program: np.ndarray,
-    program_sums: np.ndarray,
+    dataset: Dataset, labels: np.ndarray, n_cells: np.ndarray, sums: np.ndarray
 ) -> TrainingCentroids:
-    """Divide the sums by how many cells they are of."""
-    means = pd.DataFrame(sums / n_cells[:, None], index=labels, columns=dataset.genes)
-    control = means.loc[CONTROL_LABEL].to_numpy()
-    of_programs = program_sums / np.maximum(n_of_program, 1)[:, None]
-    of_programs[n_of_program == 0] = control
-    is_control = labels == CONTROL_LABEL
+    """Divide the sums, by label and then by program, by how many cells they are of."""
+    means = pd.DataFrame(sums / np.maximum(n_cells, 1)[:, None], columns=dataset.genes)
+    by_label = means[: len(labels)].set_index(labels)
+    by_program = means[len(labels) :].set_axis(list(PROGRAM_FLAGS))
+    by_program[n_cells[len(labels) :] == 0] = by_label.loc[CONTROL_LABEL].to_numpy()
+    n_of_label = pd.Series(n_cells[: len(labels)], labels)
     return TrainingCentroids(
         genes=dataset.genes,
-        perturbation_centroids=means[~is_control],
-        n_cells=pd.Series(n_cells, index=labels)[~is_control],
-        control_centroid=control,
-        n_control_cells=int(n_cells[is_control][0]),
-        program_centroids=pd.DataFrame(of_programs, list(PROGRAM_FLAGS), dataset.genes),
+        perturbation_centroids=by_label.drop(index=CONTROL_LABEL),
+        n_cells=n_of_label.drop(index=CONTROL_LABEL),
+        control_centroid=by_label.loc[CONTROL_LABEL].to_numpy(),
+        n_control_cells=int(n_of_label[CONTROL_LABEL]),
+        program_centroids=by_program,
         proportions=dataset.proportions.loc[labels],
     )
 
 
-class GrowingMatrix:
-    """Rows (or columns) of a sparse matrix, put one behind the other with no copy at the end.
+def add_by_label(sums: np.ndarray, codes: np.ndarray, block: Sparse) -> None:
+    """Add each cell of a block to the row of `sums` that its code names.
 
-    Bytearrays grow in place; stacking a list of matrices would take twice the memory.
+    subtle: cells are added one by one in the order of the file, so the order of the additions, and
+    with it every bit of the sums, does not depend on how the file was cut into blocks.
+
+    Parameters
+    ----------
+    sums
+        (n_labels, n_columns) float64, changed in place.
+    codes
+        (n_rows,) int, the row of `sums` of each cell; -1 leaves it out.
+    block
+        (n_rows, n_columns) CSR or CSC, log2(1 + counts per 100,000).
     """
-
-    def __init__(self) -> None:
-        self.data, self.indices = bytearray(), bytearray()
-        self.lengths = [np.zeros(1, np.int32)]
-
-    def add(self, matrix: Sparse) -> None:
-        """Put the rows of a CSR, or the columns of a CSC matrix behind the others."""
-        self.layout = type(matrix)
-        self.data += memoryview(matrix.data.astype(np.float32)).cast("B")
-        self.indices += memoryview(matrix.indices.astype(np.int32)).cast("B")
-        self.lengths.append(np.diff(matrix.indptr))
-
-    def finished(self, n_rows: int, n_columns: int) -> sparse.csr_array:
-        """Return all, (n_rows, n_columns) float32."""
-        arrays = (
-            np.frombuffer(self.data, np.float32),
-            np.frombuffer(self.indices, np.int32),
-            np.cumsum(np.concatenate(self.lengths), dtype=np.int32),
-        )
-        return self.layout(arrays, shape=(n_rows, n_columns)).tocsr()
+    for major, (start, end) in enumerate(pairwise(block.indptr.tolist())):
+        values, minor = block.data[start:end], block.indices[start:end].astype(np.intp)
+        if block.format == "csc":
+            labelled = codes[minor] >= 0
+            np.add.at(sums[:, major], codes[minor[labelled]], values[labelled])
+        elif codes[major] >= 0:
+            np.add.at(sums[codes[major]], minor, values)
 
 
 def within(places: np.ndarray, part: slice) -> np.ndarray:

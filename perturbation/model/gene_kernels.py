@@ -1,14 +1,44 @@
-"""One kernel from many sources of gene knowledge, weighted by what they say about the effects."""
+"""Kernels between genes: of what is known about them, and of the process under study.
 
-from __future__ import annotations
+A user of another system changes START, END and TERMS, and nothing else.
+"""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from perturbation.model.gene_features import GeneFeatures
+from perturbation.model.gene_features import GeneFeatures
+
+START, END = "pre_adipo", "adipo"
+"""Program flags of cells before and after the process."""
+
+TERMS = {
+    "GO:0045444": "fat cell differentiation",
+    "GO:0045600": "positive regulation of fat cell differentiation",
+    "GO:0045599": "negative regulation of fat cell differentiation",
+}
+"""Terms of the gene features that name it, and what they mean."""
+
+
+def process_terms(gene_features: GeneFeatures | None, genes: Sequence[str]) -> np.ndarray:
+    """Which genes are known to take part in the process.
+
+    Parameters
+    ----------
+    gene_features
+        From `load_gene_features`; None knows nothing.
+    genes
+        Names, aliases included.
+
+    Returns
+    -------
+    (n_genes, n_terms) float64: 1 where some source lists the gene under the term, else 0.
+    """
+    found = np.zeros((len(genes), len(TERMS)))
+    if gene_features is not None:
+        for source in gene_features.sources:
+            found = np.maximum(found, gene_features.listed(source, genes, list(TERMS)))
+    return found
 
 
 def gene_kernels(

@@ -16,7 +16,7 @@ import pandas as pd
 
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.effects import TINY, Effects
-from perturbation.model.process import END, START
+from perturbation.model.gene_kernels import END, START
 
 N_AXES = 10
 SMALLEST_SPREAD = 1e-6

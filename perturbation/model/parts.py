@@ -1,16 +1,28 @@
-"""The parts of a prediction that can be exchanged, and what each is asked for."""
+"""The parts of a prediction that can be exchanged, and the one check of what they answer.
 
-from __future__ import annotations
+It stands wherever an answer enters: infer(), --cv, --whole, preflight.
+"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
 
+from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.names import listed
+from perturbation.data.proportions import check_shares
 from perturbation.data.summary import Summary
+from perturbation.errors import InputError
 from perturbation.model.gene_features import GeneFeatures
+
+PERTURBATIONS_PER_BLOCK = 128
+"""Centroids predicted at a time: memory for as many rows of float64."""
+SAME = 1e-6
+"""By more than this two answers about one knock-out differ, log2(1 + counts per 100,000)."""
+SUM_TOLERANCE = 0.001
+"""How far the platform lets pre_adipo + adipo + other be off 1."""
 
 
 class Predictor(Protocol):
@@ -44,3 +56,136 @@ Proportions = Callable[
 ]
 """The board of L1: of the training set, the gene features, the fitted predictor of centroids and
 the perturbations to the shares (n, 4) pre_adipo, adipo, other, lipo, index the perturbations."""
+
+
+def fitted(
+    predictor: Predictor, training: TrainingCentroids, gene_features: GeneFeatures | None
+) -> Predictor:
+    """Fit on a copy of the training set, which the predictor may spoil.
+
+    Raises
+    ------
+    InputError
+        If there is no fit() or predict(), or fit() returns nothing.
+    """
+    name = type(predictor).__name__
+    check_predictor(predictor, name)
+    if predictor.fit(training.copy(), gene_features) is None:
+        raise InputError(f"{name}: fit() returned nothing; end it with return self.")
+    return predictor
+
+
+def check_predictor(predictor: object, name: str) -> None:
+    """Raise InputError unless it has fit() and predict()."""
+    for method in ("fit", "predict"):
+        if not callable(getattr(predictor, method, None)):
+            raise InputError(f"{name} has no {method}(); see perturbation/model/parts.py.")
+
+
+def predicted_centroids(
+    predictor: Predictor, perturbations: Sequence[str], n_genes: int
+) -> Iterator[np.ndarray]:
+    """Yield the centroid (n_genes,) float64 of each perturbation, asked for in blocks.
+
+    Raises
+    ------
+    InputError
+        If an answer is not one row a target, of numbers, finite, not negative, and the same for a
+        target asked alone as among others.
+    """
+    for start in range(0, len(perturbations), PERTURBATIONS_PER_BLOCK):
+        names = list(perturbations[start : start + PERTURBATIONS_PER_BLOCK])
+        centroids = _block(predictor, names, n_genes)
+        if start == 0 and len(names) > 1:
+            gap = np.abs(_block(predictor, names[-1:], n_genes)[0] - centroids[-1]).max()
+            if gap > SAME:
+                raise InputError(
+                    f"{type(predictor).__name__}: predict() answers {names[-1]} alone otherwise "
+                    f"than among others, by up to {gap:.3g}. An answer may depend on its own "
+                    "target only."
+                )
+        yield from centroids
+
+
+def _block(predictor: Predictor, names: list[str], n_genes: int) -> np.ndarray:
+    what = f"{type(predictor).__name__}: predict() of {len(names)} perturbations"
+    answer = predictor.predict(names)
+    _check_array(answer, (len(names), n_genes), what)
+    return answer.astype(np.float64, copy=False)
+
+
+def checked_cells(
+    blocks: Iterable[np.ndarray], n_perturbations: int, shape: tuple[int, int]
+) -> Iterator[np.ndarray]:
+    """Yield one array of cells for each perturbation, each of `shape`, unchanged.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer, or one has another shape, or values that are not finite or
+        negative.
+    """
+    n = 0
+    for block in blocks:
+        n += 1
+        if n > n_perturbations:
+            raise InputError(f"predict() made cells of more than the {n_perturbations:,} asked.")
+        _check_array(block, shape, f"predict(): the cells of perturbation number {n:,}")
+        yield block
+    if n < n_perturbations:
+        raise InputError(
+            f"predict() made cells of {n:,} perturbations, not the {n_perturbations:,} asked."
+        )
+
+
+def checked_base_cells(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return the cells that predictions are made of, (100, n_genes) float32; refuse others."""
+    _check_array(cells, shape, "The cells to make predictions of")
+    return cells.astype(np.float32, copy=False)
+
+
+def _check_array(answer: object, shape: tuple[int, int], what: str) -> None:
+    expected = f"expected an array {shape} of log2(1 + counts per 100,000)"
+    if not isinstance(answer, np.ndarray):
+        raise InputError(
+            f"{what} gave {type(answer).__name__}; {expected}, its columns in the order of the "
+            "genes given."
+        )
+    if answer.shape != shape or answer.dtype.kind not in "fiu":
+        raise InputError(f"{what} gave {answer.shape} of {answer.dtype}; {expected}.")
+    lowest, highest = answer.min(), answer.max()  # NaN if there is one
+    if not np.isfinite([lowest, highest]).all():
+        n_bad = int((~np.isfinite(answer)).sum())
+        raise InputError(f"{what} gave {n_bad:,} values that are NaN or infinite; {expected}.")
+    if lowest < 0:
+        raise InputError(
+            f"{what} gave negative values, the lowest {lowest:.4g}; no cell has any. End it with "
+            "numpy.maximum(values, 0)."
+        )
+
+
+def checked_proportions(table: pd.DataFrame, perturbations: Sequence[str]) -> pd.DataFrame:
+    """Return the proportions (n, 4) in the order of the perturbations.
+
+    Raises
+    ------
+    InputError
+        If it is no DataFrame with a row for each perturbation and the columns pre_adipo, adipo,
+        other and lipo, or values break what the platform demands.
+    """
+    what = "predict(): the proportions"
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"{what} are {type(table).__name__}; expected a DataFrame.")
+    if set(table.columns) != set(PROGRAM_FLAGS):
+        found = listed(list(table.columns), 6)
+        raise InputError(f"{what} have the columns {found}; expected {', '.join(PROGRAM_FLAGS)}.")
+    if list(table.index) != list(perturbations):
+        raise InputError(
+            f"{what} have {len(table):,} rows, first: {listed(list(table.index))}; expected the "
+            f"{len(perturbations):,} perturbations asked, in their order."
+        )
+    table = table[list(PROGRAM_FLAGS)]
+    if not all(dtype.kind in "fiu" for dtype in table.dtypes):
+        raise InputError(f"{what} hold {listed(table.dtypes, 4)}; expected numbers.")
+    check_shares(table, "predict()", SUM_TOLERANCE, 0)
+    return table

@@ -16,15 +16,13 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from perturbation.answers import fitted, predicted_centroids
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.direction_mix import PARTS, fit_mix, predict_coefficients
 from perturbation.model.effects import deviation_gram, effects_of
 from perturbation.model.gene_features import GeneFeatures
-from perturbation.model.gene_kernels import gene_kernels, source_weights
+from perturbation.model.gene_kernels import gene_kernels, process_terms, source_weights
 from perturbation.model.own_gene import OwnGene
-from perturbation.model.parts import Predictor
-from perturbation.model.process import process_terms
+from perturbation.model.parts import Predictor, fitted, predicted_centroids
 
 
 class ControlCentroid:

@@ -17,9 +17,8 @@ from perturbation.competition import (
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.effects import TINY
 from perturbation.model.gene_features import GeneFeatures
-from perturbation.model.gene_kernels import gene_kernels, source_weights
+from perturbation.model.gene_kernels import END, START, gene_kernels, process_terms, source_weights
 from perturbation.model.parts import Predictor
-from perturbation.model.process import END, START, process_terms
 from perturbation.model.stacking import trust
 
 SHARES_OF_MEDIAN = (0.0, 0.25, 0.5, 0.75, 1.0)

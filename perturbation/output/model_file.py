@@ -1,7 +1,7 @@
 """resources/model.npz: what train() learnt, as plain versioned arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from perturbation.errors import InputError
 from perturbation.files import as_path, read_npz, whole_file
 
 MODEL_FILE = "model.npz"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 KEPT = "kept."
 """What the names of a user's own arrays start with in the file."""
 
@@ -58,20 +58,12 @@ class Model:
 def save_model(model: Model, model_directory_path: str | Path) -> Path:
     """Write model.npz, whole or not at all; the same model gives the same bytes."""
     path = as_path(model_directory_path, "model_directory_path") / MODEL_FILE
-    training = model.training
-    arrays = {
-        "format_version": np.array(FORMAT_VERSION),
-        "genes": training.genes.astype(str),
-        "perturbations": training.perturbation_centroids.index.to_numpy(dtype=str),
-        "perturbation_centroids": training.perturbation_centroids.to_numpy(np.float64),
-        "n_cells": training.n_cells.to_numpy(np.int64),
-        "control_centroid": training.control_centroid.astype(np.float64),
-        "n_control_cells": np.array(training.n_control_cells),
-        "program_centroids": training.program_centroids.to_numpy(np.float64),
-        "proportion_labels": training.proportions.index.to_numpy(dtype=str),
-        "proportions": training.proportions[list(PROGRAM_FLAGS)].to_numpy(np.float64),
-        "base_cells": model.base_cells.astype(np.float32),
-    }
+    proportions = model.training.proportions[list(PROGRAM_FLAGS)]
+    arrays = {"format_version": np.array(FORMAT_VERSION), "base_cells": model.base_cells}
+    for name, value in vars(replace(model.training, proportions=proportions)).items():
+        arrays[name] = np.asarray(value)
+        if isinstance(value, pd.DataFrame | pd.Series):
+            arrays[f"{name}.index"] = value.index.to_numpy(dtype=str)
     kept = {KEPT + name: np.asarray(array) for name, array in model.kept.items()}
     if pickled := [name for name, array in kept.items() if array.dtype.hasobject]:
         raise InputError(
@@ -105,18 +97,18 @@ def load_model(model_directory_path: str | Path) -> Model:
             f"{path} has format version {version}, this code reads {FORMAT_VERSION}. "
             "Run train() again."
         )
-    genes, perturbations = arrays["genes"], arrays["perturbations"]
-    flags = list(PROGRAM_FLAGS)
+
+    def table(name: str, columns: np.ndarray | list[str]) -> pd.DataFrame:
+        return pd.DataFrame(arrays[name], arrays[f"{name}.index"], columns)
+
     training = TrainingCentroids(
-        genes=genes,
-        perturbation_centroids=pd.DataFrame(
-            arrays["perturbation_centroids"], index=perturbations, columns=genes
-        ),
-        n_cells=pd.Series(arrays["n_cells"], index=perturbations),
+        genes=arrays["genes"],
+        perturbation_centroids=table("perturbation_centroids", arrays["genes"]),
+        n_cells=pd.Series(arrays["n_cells"], arrays["n_cells.index"]),
         control_centroid=arrays["control_centroid"],
         n_control_cells=int(arrays["n_control_cells"]),
-        program_centroids=pd.DataFrame(arrays["program_centroids"], flags, genes),
-        proportions=pd.DataFrame(arrays["proportions"], arrays["proportion_labels"], flags),
+        program_centroids=table("program_centroids", arrays["genes"]),
+        proportions=table("proportions", list(PROGRAM_FLAGS)),
     )
     kept = {name.removeprefix(KEPT): a for name, a in arrays.items() if name.startswith(KEPT)}
     return Model(training, arrays["base_cells"], kept)

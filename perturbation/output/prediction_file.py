@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from perturbation.answers import checked_cells
 from perturbation.competition import CELLS_PER_PERTURBATION, SUBMITTED_PROPORTION_COLUMNS
 from perturbation.errors import reason
 from perturbation.files import as_path, need_room, whole_file
+from perturbation.model.parts import checked_cells
 from perturbation.model.programs import DECIMALS
 from perturbation.progress import one_ahead, progress
 
@@ -61,7 +61,7 @@ def write_prediction(
     ------
     InputError
         If the disk has no room, a file cannot be written, or the cells or proportions are not
-        what was asked (`perturbation.answers`).
+        what was asked (`perturbation.model.parts`).
     """
     h5ad_path = as_path(h5ad_path, "prediction_h5ad_file_path")
     csv_path = as_path(csv_path, "program_proportion_csv_file_path")
@@ -79,7 +79,8 @@ def write_prediction(
         cells = _counted(checked_cells(blocks, len(proportions), of_one), shape[0])
         with h5ad.open("r+b") as file:
             file.seek(start_of_x)
-            for rows in [_stacked(cells, shape)] if in_memory else cells:
+            whole = np.dtype((ON_DISK, of_one))
+            for rows in [np.fromiter(cells, whole)] if in_memory else cells:
                 file.write(np.ascontiguousarray(rows, dtype=ON_DISK))
 
 
@@ -153,13 +154,3 @@ def _counted(blocks: Iterable[np.ndarray], n_rows: int) -> Iterator[np.ndarray]:
         for block in one_ahead(blocks):
             yield block
             bar.update(len(block))
-
-
-def _stacked(blocks: Iterable[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """Put the blocks one below the other."""
-    matrix = np.empty(shape, dtype=ON_DISK)
-    start = 0
-    for block in blocks:
-        matrix[start : start + len(block)] = block
-        start += len(block)
-    return matrix

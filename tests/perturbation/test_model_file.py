@@ -55,7 +55,7 @@ def test_genes_of_another_data_size_are_named(model_directory):
 
 def test_a_model_of_another_version_is_refused(arrays, tmp_path):
     np.savez(tmp_path / MODEL_FILE, **(arrays | {"format_version": np.array(1)}))
-    with pytest.raises(InputError, match="format version 1, this code reads 2"):
+    with pytest.raises(InputError, match="format version 1, this code reads 3"):
         load_model(tmp_path)
 
 

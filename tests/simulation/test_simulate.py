@@ -18,7 +18,6 @@ from perturbation.competition import (
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
-from perturbation.errors import InputError
 from simulation import calibration
 from simulation.competition import simulate
 from simulation.factors import WORLDS, Told
@@ -145,14 +144,11 @@ def test_cells_of_a_pool_tend_to_stand_together(training):
 
 
 def test_figures_agree_with_the_published_ones():
-    figures = pd.DataFrame([calibration.facts(seed) for seed in range(4)]).mean()
-    near = figures.drop("first axis in the median knock-out").filter(
-        regex="squared|stored|axis|axes|median|quartile|mean |control |deviation"
-    )
-    published = pd.Series(calibration.PUBLISHED)
-    np.testing.assert_allclose(near, published[near.index], rtol=0.2, atol=0.02)
-    rho = figures.filter(like="rho")
-    np.testing.assert_allclose(rho, published[rho.index], atol=0.2)
+    figures = pd.concat([calibration.facts(seed) for seed in range(4)], axis=1).mean(axis=1)
+    published, is_rho = calibration.PUBLISHED, figures.index.str.contains("rho")
+    is_near = ~is_rho & (figures.index != "first axis in the median knock-out")
+    np.testing.assert_allclose(figures[is_near], published[is_near], rtol=0.25, atol=0.02)
+    np.testing.assert_allclose(figures[is_rho], published[is_rho], atol=0.2)
 
 
 def test_centroids_without_cells_are_those_of_the_cells():
@@ -231,11 +227,6 @@ def test_memory_does_not_grow_with_the_number_of_cells(tmp_path):
         tracemalloc.stop()
     values = 4500 * 400 * 0.37
     assert peaks[1] - peaks[0] < values * 4  # bytes; X itself takes 12 a value
-
-
-def test_too_few_cells_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"51 cells .* at least 52"):
-        simulate(tmp_path, n_cells=51, n_genes=10, n_perturbations=12)
 
 
 def test_four_cells_a_perturbation_are_enough(tmp_path):

@@ -10,11 +10,11 @@ from sklearn.decomposition import PCA
 
 from evaluation.command import users_main
 from evaluation.scoring.metrics import pearson_delta
-from perturbation.answers import fitted, predicted_centroids
 from perturbation.competition import CONTROL_LABEL
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.cells import most_variable_genes
 from perturbation.model.gene_features import GeneFeatures
+from perturbation.model.parts import fitted, predicted_centroids
 from perturbation.output.model_file import Model
 from perturbation.progress import progress
 from tools.explain import explain
