@@ -59,7 +59,7 @@ def not_moved(summary: Summary) -> np.ndarray:
 
 CONTENDERS = (
     SHIPPED,
-    Contender("its cells at the control", "perturbation.model.predictors:ControlCentroid"),
+    Contender("its cells at the control", "evaluation.crossval.baselines:ControlCentroid"),
     Contender("its cells not moved", cells="benchmarks.cells:not_moved"),
     Contender("the controls' proportions", proportions=f"{PROPORTIONS}control_proportions"),
     Contender("the mean proportions", proportions=f"{PROPORTIONS}mean_proportions"),

@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 
 import main as submission
-from evaluation.crossval.baselines import BilinearRegression
+from evaluation.crossval.baselines import BilinearRegression, ControlCentroid
 from evaluation.scoring.metrics import pearson_delta
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.direction_mix import PARTS
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor
-from perturbation.model.predictors import Blend, ControlCentroid, OwnTranscript
+from perturbation.model.predictors import Blend, OwnTranscript
 from perturbation.progress import progress
 from tools.competition_layout import log_per_100k
 

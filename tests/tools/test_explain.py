@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 import main
-from perturbation.model.predictors import Blend, ControlCentroid, OwnTranscript
+from evaluation.crossval.baselines import ControlCentroid
+from perturbation.model.predictors import Blend, OwnTranscript
 from tools import explain
 
 
