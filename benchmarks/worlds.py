@@ -27,8 +27,7 @@ from perturbation.model.programs import predict_proportions
 from perturbation.progress import progress
 from simulation.factors import WORLDS, Told
 from simulation.world import World, draw_centroids, draw_world
-from tools.gene_features.feature_file import write_gene_features
-from tools.gene_features.tables import gene_set_table
+from tools.gene_features.tables import gene_set_table, write_gene_features
 
 N_TRAINING, N_FRESH, N_GENES, N_PANEL = 122, 60, 2000, 200
 CELLS_OF_A_KNOCKOUT = 650
