@@ -19,7 +19,6 @@ import pandas as pd
 
 import main
 from benchmarks.examples import table
-from benchmarks.screens import read_cells
 from evaluation.command import RESOURCES, command_parser
 from evaluation.crossval.comparison import compare
 from evaluation.crossval.contenders import SHIPPED, Contender
@@ -34,6 +33,7 @@ from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor
 from tools.competition_layout import write_competition
 
+FEWEST_CELLS = 50
 PROPORTIONS = "evaluation.crossval.contenders:"
 
 
@@ -63,6 +63,23 @@ CONTENDERS = (
     Contender("the mean proportions", proportions=f"{PROPORTIONS}mean_proportions"),
     Contender("the median proportions", proportions="benchmarks.cells:median_proportions"),
 )
+
+
+def read_cells(screen: Path) -> tuple[np.ndarray, np.ndarray, pd.Index]:
+    """Counts (n, n_genes), or what is in proportion to them, labels (n,) and genes.
+
+    Cells of knock-outs with few cells are left out.
+    """
+    cells = ad.read_h5ad(screen)
+    x = cells.to_df().to_numpy()
+    is_counts = np.array_equal(x[:100], np.round(x[:100]))
+    labels = cells.obs["gene"].astype(str)
+    kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS
+    return (
+        (x if is_counts else np.expm1(x))[kept],
+        labels[kept].to_numpy(dtype=object),
+        cells.var_names.astype(str),
+    )
 
 
 def material_of(screen: Path, n_folds: int) -> Material:

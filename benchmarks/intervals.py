@@ -90,25 +90,17 @@ def one_competition(_: None, seed: int) -> pd.DataFrame:
     of_all = Fold(0, 0, list(fresh.centroids.index))
     expected = score(predict_fold(material, summary, of_all), fresh, of_all)
     means = by_perturbation(as_table([expected], SETTINGS).scores).mean()
-    n_others = len(CONTENDERS) - 1
-    rows = []
+    scores, n_others, rows = as_table(folds, SETTINGS).scores, len(CONTENDERS) - 1, []
     for n_compared in (1, n_others):
-        for c in compare(as_table(folds, SETTINGS).scores, n_others - n_compared):
-            found, base = c.difference or c.score, means[c.metric, c.reference]
-            rows.append(
-                {
-                    "metric": c.metric,
-                    "contender": c.contender,
-                    "of": "difference" if c.difference else "score",
-                    "n_compared": n_compared,
-                    "error": found.mean
-                    - means[c.metric, c.contender]
-                    + (base if c.difference else 0),
-                    "half": (found.high - found.low) / 2,
-                    "seed": seed,
-                }
-            )
-    return pd.DataFrame(rows)
+        for c in compare(scores, n_others - n_compared):
+            found, expected = c.score, means[c.metric, c.contender]
+            if c.difference:
+                found, expected = c.difference, expected - means[c.metric, c.reference]
+            of = "difference" if c.difference else "score"
+            half = (found.high - found.low) / 2
+            rows.append((of, c.metric, c.contender, n_compared, found.mean - expected, half))
+    columns = ["of", "metric", "contender", "n_compared", "error", "half"]
+    return pd.DataFrame(rows, columns=columns).assign(seed=seed)
 
 
 def describe_verdicts(intervals: pd.DataFrame) -> pd.DataFrame:
