@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.command import ending
-from evaluation.crossval import comparison
 from evaluation.crossval import run as cross_validation_run
 from evaluation.crossval.contenders import given_contenders
-from evaluation.crossval.fast import Settings
+from evaluation.crossval.folds import Settings
 from evaluation.crossval.workers import Workers
 from evaluation.local import run as local_run
 from evaluation.local.places import choose_data, choose_places
@@ -119,26 +118,24 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
 
 def cross_validate(args: argparse.Namespace, data: Path) -> int:
     """Compare submissions on knock-outs held out of training; return the exit status."""
+    n_repeats = args.repeats or (1 if args.whole else 3)
+    settings = Settings(args.cv, n_repeats, args.panels, pictures=args.report is not None)
     if args.whole:  # what push would send
         judged = [find_submission("submission", SUBMISSION)]
         if args.against:
             judged.insert(0, find_submission(str(args.against), args.against.resolve()))
-        contenders = whole_run.contenders_of(judged)
-        settings = Settings(contenders, args.cv, args.repeats or 1, *args.panels)
-        finished = whole_run.run(data, judged, settings, args.cells_per_perturbation)
+        result = whole_run.run(data, judged, settings, args.cells_per_perturbation)
     else:  # parts: fit() and predict() are called here, on what was read once
         parts = (args.predictor, args.cells, args.proportions, args.features)
         contenders = given_contenders(*parts, own_transcript=not args.bare)
-        settings = Settings(contenders, args.cv, args.repeats or 3, *args.panels)
         model = args.model or SUBMISSION / "resources"
         workers = Workers(args.jobs or 1, args.dask)
-        finished = cross_validation_run.run(data, model, settings, workers)
-    print(cross_validation_run.describe_notes(finished), "", sep="\n")
-    print(comparison.describe(finished.comparisons))
+        result = cross_validation_run.run(data, model, contenders, settings, workers)
+    print(cross_validation_run.describe(result))
     if args.json:
-        write_json(args.json, cross_validation_run.as_json(finished))
+        write_json(args.json, cross_validation_run.as_json(result))
     if args.report:
-        print("Report:", write_report(finished, args.report))
+        print("Report:", write_report(result, args.report))
     return 0
 
 

@@ -1,12 +1,12 @@
-"""How good the submission is on real cells, whole and with one part of it exchanged.
+"""How good the submission is on real cells, beside the baselines and with a part exchanged.
 
     python -m benchmarks.cells SCREEN.h5ad --folds 3
 
 SCREEN.h5ad holds cells x genes, raw counts or ln(1 + counts) in X, and the knock-out in obs['gene']
 ("NC" for controls); it is put into the competition's layout, and every knock-out is held out once,
 as `local_test.py --cv` does it, and scored on all genes asked for. Beside the submission stand
-answers in which one part of it is exchanged; in brackets, what they score more. A second table says
-what moving does to the cells that predictions are made of.
+the baselines, its cells not moved and other proportions; in brackets, what they score more. A
+second table says what moving does to the cells that predictions are made of.
 """
 
 import tempfile
@@ -20,9 +20,11 @@ import pandas as pd
 import main
 from benchmarks.examples import table
 from evaluation.command import RESOURCES, command_parser
+from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.comparison import compare
 from evaluation.crossval.contenders import SHIPPED, Contender
-from evaluation.crossval.fast import Material, Settings, cross_validate
+from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.folds import Settings, SharedData
 from evaluation.crossval.run import gather
 from evaluation.crossval.workers import Workers
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
@@ -34,7 +36,6 @@ from perturbation.model.parts import Predictor
 from tools.competition_layout import write_competition
 
 FEWEST_CELLS = 50
-PROPORTIONS = "evaluation.crossval.contenders:"
 
 
 def median_proportions(
@@ -57,10 +58,7 @@ def not_moved(summary: Summary) -> np.ndarray:
 
 CONTENDERS = (
     SHIPPED,
-    Contender("its cells at the control", "perturbation.model.predictors:ControlCentroid"),
     Contender("its cells not moved", cells="benchmarks.cells:not_moved"),
-    Contender("the controls' proportions", proportions=f"{PROPORTIONS}control_proportions"),
-    Contender("the mean proportions", proportions=f"{PROPORTIONS}mean_proportions"),
     Contender("the median proportions", proportions="benchmarks.cells:median_proportions"),
 )
 
@@ -82,7 +80,7 @@ def read_cells(screen: Path) -> tuple[np.ndarray, np.ndarray, pd.Index]:
     )
 
 
-def material_of(screen: Path, n_folds: int) -> Material:
+def shared_of(screen: Path, n_folds: int) -> SharedData:
     """Put a screen into the competition's layout and read it; cells are shuffled."""
     counts, labels, genes = read_cells(screen)
     rng = np.random.default_rng(0)
@@ -91,13 +89,13 @@ def material_of(screen: Path, n_folds: int) -> Material:
     cells = ad.AnnData(counts[rows], obs, pd.DataFrame(index=genes))
     with tempfile.TemporaryDirectory() as data:
         write_competition(Path(data), cells, [], sorted(set(labels) - {CONTROL_LABEL}), rng)
-        settings = Settings(CONTENDERS, n_folds, panel_genes=len(genes))
-        return gather(Path(data), RESOURCES, settings)
+        settings = Settings(n_folds, panel=("random", len(genes), 1))
+        return gather(Path(data), RESOURCES, CONTENDERS, settings)
 
 
-def describe_cells(material: Material) -> pd.DataFrame:
+def describe_cells(shared: SharedData) -> pd.DataFrame:
     """Share of zeros, mean variance of a gene, and counts per 100,000 of a cell, mean and sd."""
-    summary, features = material.summary, material.gene_features[""]
+    summary, features = shared.summary, shared.contenders[SHIPPED]
     kinds = {
         "real perturbed cells": summary.cells[summary.cell_labels != CONTROL_LABEL].toarray(),
         "herded": main.fit(summary, features, cells=not_moved).base_cells,
@@ -117,6 +115,6 @@ if __name__ == "__main__":
     parser.add_argument("screen", type=Path)
     parser.add_argument("--folds", type=int, default=3, help="default: 3")
     options = parser.parse_args()
-    gathered = material_of(options.screen, options.folds)
-    comparisons = compare(cross_validate(gathered, Workers()).scores)
+    gathered = shared_of(options.screen, options.folds)
+    comparisons = compare(cross_validate(gathered, Workers()).scores, len(BASELINES))
     print(table(comparisons).to_string(), describe_cells(gathered).round(3), sep="\n\n")

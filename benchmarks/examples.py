@@ -13,17 +13,19 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.command import HOME, RESOURCES, command_parser
+from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.comparison import TITLES, Comparison, compare
-from evaluation.crossval.contenders import BASELINES, SHIPPED, Contender
-from evaluation.crossval.fast import Settings, cross_validate
+from evaluation.crossval.contenders import SHIPPED, Contender
+from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.folds import Settings
 from evaluation.crossval.run import gather
 from evaluation.crossval.workers import Workers
-from evaluation.whole.run import contenders_of, run
+from evaluation.whole.run import run
 from evaluation.whole.submission import find_submission
 
 NEIGHBOURS = Contender("neighbours", "examples.neighbours:Neighbours", own_transcript=True)
 FULL = ("ridge", "programs", "counts", "network")
-CONTROL = BASELINES[0].name
+CONTROL = next(iter(BASELINES))
 
 
 def score_examples(data: Path, n_folds: int) -> list[Comparison]:
@@ -32,9 +34,9 @@ def score_examples(data: Path, n_folds: int) -> list[Comparison]:
     for name in FULL:
         code = shipped.code | {"main.py": HOME / "examples" / f"{name}.py"}
         judged.append(replace(shipped, name=name, code=code))
-    whole = run(data, judged, Settings(contenders_of(judged), n_folds))
-    fast = Settings((SHIPPED, NEIGHBOURS), n_folds)
-    by_parts = cross_validate(gather(data, RESOURCES, fast), Workers()).scores
+    whole = run(data, judged, Settings(n_folds))
+    fast = gather(data, RESOURCES, (SHIPPED, NEIGHBOURS), Settings(n_folds))
+    by_parts = cross_validate(fast, Workers()).scores
     names = [CONTROL, SHIPPED.name, NEIGHBOURS.name, *FULL]
     scores = pd.concat([whole.scores, by_parts[by_parts["contender"] == NEIGHBOURS.name]])
     scores = scores[scores["contender"].isin(names)]

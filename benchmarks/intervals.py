@@ -23,18 +23,10 @@ from scipy import sparse
 from benchmarks.worlds import gene_features_of
 from evaluation.command import command_parser
 from evaluation.crossval.comparison import by_perturbation, compare
-from evaluation.crossval.contenders import BASELINES, SHIPPED, Contender
-from evaluation.crossval.fast import (
-    Fold,
-    Material,
-    Settings,
-    all_folds,
-    as_table,
-    predict_fold,
-    score,
-    score_fold,
-)
-from evaluation.crossval.folds import Truth, read_once
+from evaluation.crossval.contenders import SHIPPED, Contender
+from evaluation.crossval.fast import predict_fold, score_fold
+from evaluation.crossval.folds import Fold, Settings, SharedData, Truth, all_folds, read_once
+from evaluation.crossval.scores import score, together
 from evaluation.crossval.workers import Workers, map_tasks
 from evaluation.scoring.metrics import METRICS
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS, PROPORTIONS_FILE, TRAINING_FILE
@@ -48,11 +40,10 @@ GAIN = {"pearson_delta": 0.03, "mmd": 0.001, "l1": 0.01}
 BLEND = "perturbation.model.predictors:Blend"
 CONTENDERS = (
     SHIPPED,
-    *BASELINES,
     Contender("kernel ridge", f"{BLEND}(['mean', 'knowledge'])", own_transcript=True),
     Contender("mean direction", f"{BLEND}(['mean'])", own_transcript=True),
 )
-SETTINGS = Settings(CONTENDERS, n_folds=5, n_repeats=3)
+SETTINGS = Settings(n_folds=5, n_repeats=3)
 
 
 def draw_data(world: World, names: np.ndarray, rng: np.random.Generator) -> tuple[Summary, Truth]:
@@ -73,7 +64,7 @@ def draw_data(world: World, names: np.ndarray, rng: np.random.Generator) -> tupl
         perturbation_centroids=summary.training.perturbation_centroids.loc[names],
         n_cells=summary.training.n_cells[names],
     )
-    return replace(summary, training=training), truth.of(list(names))
+    return replace(summary, training=training), truth
 
 
 def one_competition(_: None, seed: int) -> pd.DataFrame:
@@ -85,20 +76,23 @@ def one_competition(_: None, seed: int) -> pd.DataFrame:
     world = draw_world(rng, n_genes=N_GENES, n_knockouts=N_TRAINING + N_FRESH)
     summary, truth = draw_data(world, world.knockouts[:N_TRAINING], rng)
     _summary, fresh = draw_data(world, world.knockouts[N_TRAINING:], rng)
-    material = Material(summary, truth, {"": gene_features_of(world)}, SETTINGS)
-    folds = [score_fold(material, fold) for fold in all_folds(summary, SETTINGS)]
+    contenders = dict.fromkeys(CONTENDERS, gene_features_of(world))
+    shared = SharedData(summary, truth, SETTINGS, contenders)
+    names = list(summary.training.perturbation_centroids.index)
+    scores = together(score_fold(shared, fold) for fold in all_folds(names, SETTINGS)).scores
     of_all = Fold(0, 0, list(fresh.centroids.index))
-    expected = score(predict_fold(material, summary, of_all), fresh, of_all)
-    means = by_perturbation(as_table([expected], SETTINGS).scores).mean()
-    scores, n_others, rows = as_table(folds, SETTINGS).scores, len(CONTENDERS) - 1, []
+    answers = predict_fold(shared, summary, of_all)
+    expected = score(replace(shared, truth=fresh), summary, of_all, answers)
+    means = by_perturbation(together([expected]).scores).mean()
+    n_others, rows = scores["contender"].nunique() - 1, []
     for n_compared in (1, n_others):
         for c in compare(scores, n_others - n_compared):
-            found, expected = c.score, means[c.metric, c.contender]
+            found, expectation = c.score, means[c.metric, c.contender]
             if c.difference:
-                found, expected = c.difference, expected - means[c.metric, c.reference]
+                found, expectation = c.difference, expectation - means[c.metric, c.reference]
             of = "difference" if c.difference else "score"
             half = (found.high - found.low) / 2
-            rows.append((of, c.metric, c.contender, n_compared, found.mean - expected, half))
+            rows.append((of, c.metric, c.contender, n_compared, found.mean - expectation, half))
     columns = ["of", "metric", "contender", "n_compared", "error", "half"]
     return pd.DataFrame(rows, columns=columns).assign(seed=seed)
 

@@ -11,7 +11,15 @@ from perturbation.files import whole_file
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Join cells into lines: the first column to the left, the others to the right."""
+    """Join cells into lines: the first column to the left, the others to the right.
+
+    Parameters
+    ----------
+    header
+        Titles of the columns.
+    rows
+        Each with a text for every title.
+    """
     columns = []
     for number, column in enumerate(zip(header, *rows, strict=True)):
         width = max(map(len, column))

@@ -1,17 +1,37 @@
-"""The organisers' regression, as a predictor of centroids to compare with."""
+"""What every cross-validation compares with: three baselines, and what they answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
+from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
+from perturbation.model.cells import cells_at
+from perturbation.model.parts import Predictor, Proportions, fitted, predicted_centroids
+from perturbation.model.predictors import ControlCentroid
+
+Answer = tuple[Iterable[np.ndarray], pd.DataFrame]
+"""Cells of each held-out perturbation in turn, (100, n_scored), and the proportions (n, 4)."""
 
 N_COMPONENTS = 10
 RIDGE = 0.1
+
+
+class PerturbedCentroid:
+    """Every knock-out looks like the mean perturbed cell: no direction, so Pearson delta is 0."""
+
+    def fit(self, training: TrainingCentroids, gene_features: object = None) -> Self:
+        """Keep the perturbed centroid (n_genes,)."""
+        self.centroid = training.perturbed_centroid
+        return self
+
+    def predict(self, perturbations: Sequence[str]) -> np.ndarray:
+        """Return it once for each perturbation."""
+        return np.tile(self.centroid, (len(perturbations), 1))
 
 
 class BilinearRegression:
@@ -55,3 +75,60 @@ class BilinearRegression:
 def _ridge_solve(x: np.ndarray, right: np.ndarray) -> np.ndarray:
     """(x'x + ridge)^-1 @ right."""
     return np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), right)
+
+
+def control_proportions(
+    training: TrainingCentroids,
+    gene_features: object,
+    predictor: Predictor,
+    perturbations: Sequence[str],
+) -> pd.DataFrame:
+    """Give every perturbation the controls' proportions."""
+    row = training.proportions.loc[[CONTROL_LABEL] * len(perturbations), list(PROGRAM_FLAGS)]
+    return row.set_axis(list(perturbations))
+
+
+def mean_proportions(
+    training: TrainingCentroids,
+    gene_features: object,
+    predictor: Predictor,
+    perturbations: Sequence[str],
+) -> pd.DataFrame:
+    """Give every perturbation the mean proportions of the training knock-outs."""
+    mean = training.proportions.drop(index=CONTROL_LABEL)[list(PROGRAM_FLAGS)].mean()
+    return pd.DataFrame([mean] * len(perturbations), index=list(perturbations))
+
+
+BASELINES: dict[str, tuple[Callable[[], Predictor], Proportions]] = {
+    "control centroid": (ControlCentroid, control_proportions),
+    "perturbed centroid": (PerturbedCentroid, mean_proportions),
+    "bilinear regression": (BilinearRegression, mean_proportions),
+}
+
+
+def baseline_answers(
+    training: TrainingCentroids,
+    base_cells: np.ndarray,
+    perturbations: Sequence[str],
+    columns: np.ndarray,
+) -> dict[str, Answer]:
+    """Return what the baselines say.
+
+    Parameters
+    ----------
+    training
+        What they learn from.
+    base_cells
+        (100, n_genes), moved to the centroids as those that ship are.
+    perturbations
+        Whom to predict.
+    columns
+        (n_scored,) columns of the answers.
+    """
+    answers: dict[str, Answer] = {}
+    for name, (make, proportions) in BASELINES.items():
+        predictor = fitted(make(), training, None)
+        rows = predicted_centroids(predictor, perturbations, len(training.genes))
+        cells = cells_at(base_cells[:, columns], (row[columns] for row in rows))
+        answers[name] = cells, proportions(training, None, predictor, perturbations)
+    return answers

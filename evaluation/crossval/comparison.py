@@ -9,7 +9,6 @@ import pandas as pd
 
 from evaluation.crossval.intervals import LEVEL, interval, standard_error
 from evaluation.scoring.metrics import METRICS
-from evaluation.tables import aligned
 
 SEED = 0
 TITLES = {"pearson_delta": "Pearson delta", "mmd": "MMD", "l1": "L1"}
@@ -117,7 +116,7 @@ def compare(scores: pd.DataFrame, n_baselines: int = 0) -> list[Comparison]:
     Parameters
     ----------
     scores
-        From `evaluation.crossval.fast.cross_validate`; the first contender is the reference.
+        From `evaluation.crossval.scores.together`; the first contender is the reference.
     n_baselines
         How many contenders behind it are there for orientation: they do not widen the others'.
     """
@@ -144,37 +143,27 @@ def compare(scores: pd.DataFrame, n_baselines: int = 0) -> list[Comparison]:
     return comparisons
 
 
-def describe(comparisons: list[Comparison]) -> str:
-    """Return one table a metric, then a sentence for every difference."""
-    parts = []
+def tables(comparisons: list[Comparison]) -> dict[str, pd.DataFrame]:
+    """Return the table of every metric, as text: one row a contender."""
+    found = {}
     for metric in METRICS:
-        parts += [aligned(*table_of(comparisons, metric)), ""]
-    return "\n".join([*parts, *[c.sentence for c in comparisons if c.difference]])
+        rows = [_row(c) for c in comparisons if c.metric == metric]
+        title = f"{TITLES[metric]} ({METRICS[metric]} is better)"
+        found[metric] = pd.DataFrame(rows).set_index("contender").rename_axis(None)
+        found[metric].columns.name = title
+    return found
 
 
-def table_of(comparisons: list[Comparison], metric: str) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of a metric, as text."""
-    header = [
-        f"{TITLES[metric]} ({METRICS[metric]} is better)",
-        "mean ± s.e.",
-        "95% interval",
-        f"minus {comparisons[0].reference}",
-        "95% interval",
-        "",
-    ]
-    return header, [_row(c) for c in comparisons if c.metric == metric]
-
-
-def _row(comparison: Comparison) -> list[str]:
-    score, difference = comparison.score, comparison.difference
-    return [
-        comparison.contender,
-        f"{score.mean:.4f} ± {score.standard_error:.4f}",
-        f"{score.low:.4f} to {score.high:.4f}",
-        f"{difference.mean:+.4f}" if difference else "",
-        _span(difference) if difference else "",
-        comparison.verdict,
-    ]
+def _row(comparison: Comparison) -> dict[str, str]:
+    score, gap = comparison.score, comparison.difference
+    return {
+        "contender": comparison.contender,
+        "mean ± s.e.": f"{score.mean:.4f} ± {score.standard_error:.4f}",
+        "95% interval": f"{score.low:.4f} to {score.high:.4f}",
+        f"minus {comparison.reference}": f"{gap.mean:+.4f}" if gap else "",
+        "95% interval of that": _span(gap) if gap else "",
+        "verdict": comparison.verdict,
+    }
 
 
 def _span(estimate: Estimate) -> str:

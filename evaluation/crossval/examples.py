@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.metrics import pairwise_distances_argmin
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,10 @@ def example_of(
     """
     deltas = {of: rows.mean(axis=0, dtype=np.float64) - centre for of, rows in cells.items()}
     deltas["true"] = mean.to_numpy() - centre
-    origin = cells["true"].mean(axis=0)
-    axes = np.linalg.svd(cells["true"] - origin, full_matrices=False)[2][:2]
-    places = [
-        pd.DataFrame((rows - origin) @ axes.T, columns=["x", "y"]).assign(
-            of=of, program=nearest_program(rows, program_centroids)
-        )
-        for of, rows in cells.items()
-    ]
+    axes = PCA(2, svd_solver="full").fit(cells["true"])
+    places = []
+    for of, rows in cells.items():
+        nearest = pairwise_distances_argmin(rows, program_centroids.to_numpy())
+        place = pd.DataFrame(axes.transform(rows), columns=["x", "y"])
+        places.append(place.assign(of=of, program=program_centroids.index[nearest]))
     return Example(pd.DataFrame(deltas, index=mean.index), pd.concat(places, ignore_index=True))
-
-
-def nearest_program(cells: np.ndarray, program_centroids: pd.DataFrame) -> np.ndarray:
-    """(n,) the program whose mean control cell is nearest to each cell."""
-    distances = [((cells - row) ** 2).sum(axis=1) for row in program_centroids.to_numpy()]
-    return program_centroids.index.to_numpy()[np.argmin(distances, axis=0)]

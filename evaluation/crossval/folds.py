@@ -1,25 +1,51 @@
-"""Hold whole perturbations out: what train() would know without them, and the truth about them."""
+"""Hold whole perturbations out: what all folds share, and who is held out of each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
-from perturbation.data.dataset import Dataset
+from evaluation.crossval.contenders import Contender
+from evaluation.reading import columns_in, read_names
+from evaluation.scoring.panels import Panel
+from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, GENES_FILE
+from perturbation.data.dataset import Dataset, open_dataset
 from perturbation.data.matrix import Sparse, stacked
 from perturbation.data.summary import Summary, summarise, within
 from perturbation.errors import InputError
+from perturbation.model.gene_features import GeneFeatures
 
 SEED = 0
 
 
 @dataclass(frozen=True)
+class Settings:
+    """How perturbations are held out and scored.
+
+    Attributes
+    ----------
+    n_folds, n_repeats
+        Perturbations are dealt into folds, anew for every repeat.
+    panel
+        See `evaluation.scoring.panels.draw_panels`; drawn anew for every fold.
+    pictures
+        Whether to keep what the report shows of single knock-outs.
+    """
+
+    n_folds: int
+    n_repeats: int = 1
+    panel: Panel = ("variable", 1000, 3)
+    pictures: bool = False
+
+
+@dataclass(frozen=True)
 class Truth:
-    """What was measured of some perturbations; no predictor is given it.
+    """What was measured of the perturbations; no predictor is given it.
 
     Attributes
     ----------
@@ -41,20 +67,50 @@ class Truth:
     cell_labels: np.ndarray
     proportions: pd.DataFrame
 
-    def of(self, perturbations: list[str]) -> Truth:
-        """Return the truth about these alone, in this order."""
-        rows = np.flatnonzero(np.isin(self.cell_labels, perturbations))
-        return replace(
-            self,
-            centroids=self.centroids.loc[perturbations],
-            cells=self.cells[rows],
-            cell_labels=self.cell_labels[rows],
-            proportions=self.proportions.loc[perturbations],
-        )
-
     def cells_of(self, perturbation: str) -> np.ndarray:
         """(n, n_scored) float64, the first cells of one perturbation in file order."""
         return self.cells[self.cell_labels == perturbation].toarray().astype(np.float64)
+
+
+@dataclass(frozen=True)
+class SharedData:
+    """What all folds share.
+
+    Attributes
+    ----------
+    summary
+        What train() would sum up of all training data.
+    truth
+        About every perturbation.
+    settings
+        What to do.
+    contenders
+        Submissions that fit() and predict() are asked for, each with its gene features, the
+        reference first; black boxes are not among them.
+    """
+
+    summary: Summary
+    truth: Truth
+    settings: Settings
+    contenders: dict[Contender, GeneFeatures] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of one repeat."""
+
+    repeat: int
+    number: int
+    held_out: list[str]
+
+
+def read_shared(
+    data: Path, settings: Settings, contenders: dict[Contender, GeneFeatures] | None = None
+) -> SharedData:
+    """Read the training cells once; InputError if genes to predict are not among theirs."""
+    dataset = open_dataset(data)
+    scored = columns_in(dataset, read_names(data / GENES_FILE), data / GENES_FILE)
+    return SharedData(*read_once(dataset, scored), settings, contenders or {})
 
 
 def read_once(dataset: Dataset, scored: np.ndarray) -> tuple[Summary, Truth]:
@@ -94,7 +150,7 @@ def read_once(dataset: Dataset, scored: np.ndarray) -> tuple[Summary, Truth]:
     )
 
 
-def split(perturbations: list[str], n_folds: int, repeat: int) -> list[list[str]]:
+def all_folds(perturbations: Sequence[str], settings: Settings) -> list[Fold]:
     """Deal the perturbations, shuffled anew for every repeat, into folds of equal size.
 
     Raises
@@ -102,15 +158,17 @@ def split(perturbations: list[str], n_folds: int, repeat: int) -> list[list[str]
     InputError
         If a fold would be empty, or fewer than two would be left to train on.
     """
-    if not 2 <= n_folds <= len(perturbations):
+    n, n_folds = len(perturbations), settings.n_folds
+    if not 2 <= n_folds <= n or n - -(-n // n_folds) < 2:
         raise InputError(
-            f"--cv {n_folds}: there must be at least 2 folds and at most as many as the "
-            f"{len(perturbations)} perturbations."
+            f"--cv {n_folds}: there must be at least 2 folds, at most as many as the {n} "
+            "perturbations, and at least 2 perturbations left to train on."
         )
-    if len(perturbations) - -(-len(perturbations) // n_folds) < 2:
-        raise InputError(
-            f"--cv {n_folds}: of {len(perturbations)} perturbations, fewer than 2 would be left to "
-            "train on."
-        )
-    order = np.random.default_rng([SEED, repeat]).permutation(len(perturbations))
-    return [[perturbations[i] for i in order[fold::n_folds]] for fold in range(n_folds)]
+    folds = []
+    for repeat in range(settings.n_repeats):
+        order = np.random.default_rng([SEED, repeat]).permutation(n)
+        folds += [
+            Fold(repeat, number, [perturbations[i] for i in order[number::n_folds]])
+            for number in range(n_folds)
+        ]
+    return folds

@@ -110,10 +110,8 @@ def _dask_client(address: str) -> Iterator[Client]:
 def _zipped_code(directory: Path) -> Path:
     """Pack the modules that tasks import, a predictor of one's own at the top included."""
     path = directory / "submission_code.zip"
-    files = [*HOME.glob("*.py")]
-    for package in ("perturbation", "evaluation"):
-        files += (HOME / package).rglob("*.py")
     with zipfile.ZipFile(path, "w") as archive:
-        for file in files:
-            archive.write(file, file.relative_to(HOME))
+        for pattern in ("*.py", "perturbation/**/*.py", "evaluation/**/*.py"):
+            for file in HOME.glob(pattern):
+                archive.write(file, file.relative_to(HOME))
     return path

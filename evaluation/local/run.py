@@ -114,10 +114,7 @@ def _odd_scores(scores: pd.DataFrame) -> list[str]:
 
 def describe(result: dict[str, Any]) -> str:
     """Return what `run` found as text: costs, faults, scores."""
-    lines = [
-        f"{name}: {cost['seconds']:.1f} s, peak memory {cost['peak_memory_bytes'] / 1e9:.2f} GB"
-        for name, cost in result["stages"].items()
-    ]
+    lines = [f"{name}: {Cost(**cost)}" for name, cost in result["stages"].items()]
     lines += [f"REJECTED: {fault}" for fault in result["faults"]]
     lines += [f"Warning: {warning}" for warning in result["warnings"]]
     if not result["faults"]:

@@ -20,33 +20,30 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+RETURNED = "returned"
 
-def main(report: Path, crash: Path) -> None:
-    """Make the call that a line on standard input describes; leave a report or, at worst, a crash.
+
+def main(report: Path) -> None:
+    """Make the call that a line on standard input describes.
 
     Parameters
     ----------
     report
-        Gets JSON: `seconds` and `peak_memory_bytes`, or `failure`.
-    crash
-        Gets the Python frames if a signal such as SIGSEGV ends the process.
+        Gets `RETURNED` or what went wrong; if a signal such as SIGSEGV ends the process, the Python
+        frames where it was.
     """
-    with crash.open("w") as frames:
-        faulthandler.enable(frames, all_threads=False)
+    with report.open("w", encoding="utf-8") as file:
+        faulthandler.enable(file, all_threads=False)
         call = json.loads(sys.stdin.readline())
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
         os.chdir(call["submission"])
         sys.path.insert(0, call["submission"])
-        start = time.perf_counter()
-        outcome: dict[str, object]
+        text = RETURNED
         try:
             call_by_name(_function_of_main(call["name"]), call["values"])
-            seconds = time.perf_counter() - start
-            outcome = {"seconds": seconds, "peak_memory_bytes": _peak_memory()}
         except BaseException as error:  # exit() and Ctrl-C too
-            what = f"{call['name']}() failed"
-            outcome = {"failure": describe_failure(error, what, call["submission"])}
-        report.write_text(json.dumps(outcome), encoding="utf-8")
+            text = describe_failure(error, f"{call['name']}() failed", call["submission"])
+        file.write(text)
         faulthandler.disable()
 
 
@@ -101,14 +98,5 @@ def describe_failure(error: BaseException, what: str, directory: str) -> str:
     return "\n".join([f"{what}: {words}", *lines])
 
 
-def _peak_memory() -> int:
-    """Largest resident memory in bytes; 0 where the system does not tell.
-
-    subtle: getrusage() would count what the parent held when it started this process.
-    """
-    status = Path("/proc/self/status")
-    return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0]) if status.exists() else 0
-
-
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(Path(sys.argv[1]))

@@ -27,10 +27,13 @@ NEAR_THE_LIMIT = 0.8
 
 @dataclass(frozen=True)
 class Cost:
-    """What a stage took."""
+    """What a stage took, the start of its process included."""
 
     seconds: float
     peak_memory_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s, peak memory {self.peak_memory_bytes / 1e9:.2f} GB"
 
 
 def run_stage(submission: Path, name: str, values: Mapping[str, Any]) -> Cost:
@@ -52,11 +55,11 @@ def run_stage(submission: Path, name: str, values: Mapping[str, Any]) -> Cost:
         If the function raised anything, ended the program, or was killed; the message holds the
         user's own error and its place.
     """
-    oom_kills = count_oom_kills()
+    start, oom_kills = time.perf_counter(), count_oom_kills()
     call = {"submission": str(submission.resolve()), "name": name, "values": dict(values)}
     with tempfile.TemporaryDirectory() as directory:
-        report, crash = Path(directory, "report.json"), Path(directory, "crash.txt")
-        command: list[str | Path] = [sys.executable, "-P", stage_process.__file__, report, crash]
+        report = Path(directory, "report")
+        command: list[str | Path] = [sys.executable, "-P", stage_process.__file__, report]
         with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:  # noqa: S603, our own
             try:
                 with suppress(BrokenPipeError):  # it died at once; its status says more
@@ -64,11 +67,12 @@ def run_stage(submission: Path, name: str, values: Mapping[str, Any]) -> Cost:
                 peak = _wait(process)
             finally:
                 process.communicate()  # after Ctrl-C: ends its standard input, and so the stage
-        outcome = json.loads(report.read_text("utf-8")) if report.exists() else {}
-        if process.returncode == 0 and "seconds" in outcome:
-            return Cost(outcome["seconds"], outcome["peak_memory_bytes"] or peak)
-        why = _sudden_end(process.returncode, crash, peak, oom_kills)
-    raise InputError(outcome.get("failure") or f"{name}() failed: {why}")
+        text = report.read_text("utf-8", errors="replace") if report.exists() else ""
+    if process.returncode or not text:
+        text = f"{name}() failed: {_sudden_end(process.returncode, text, peak, oom_kills)}"
+    if text != stage_process.RETURNED:
+        raise InputError(text)
+    return Cost(time.perf_counter() - start, peak)
 
 
 def _wait(process: subprocess.Popen[str]) -> int:
@@ -81,7 +85,7 @@ def _wait(process: subprocess.Popen[str]) -> int:
     return peak
 
 
-def _sudden_end(status: int, crash: Path, peak: int, oom_kills: int) -> str:
+def _sudden_end(status: int, text: str, peak: int, oom_kills: int) -> str:
     """Say what is known of a process that left no report; memory is blamed only with evidence."""
     if status >= 0:
         return f"its process ended with status {status} before it returned, as by os._exit()."
@@ -91,7 +95,7 @@ def _sudden_end(status: int, crash: Path, peak: int, oom_kills: int) -> str:
     if near or count_oom_kills() > oom_kills:
         return f"it was killed because memory ran out; {used}."
     name = f"{signal.Signals(-status).name} ({signal.strsignal(-status)})"
-    frames = re.findall(r"  File .*", crash.read_text(errors="replace"))
+    frames = re.findall(r"  File .*", text)
     frames = [frame for frame in frames if stage_process.__file__ not in frame]
     return "\n".join([f"{name} ended its process; {used}.", *frames[:3]])
 

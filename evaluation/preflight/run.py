@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evaluation.local.places import check_model, was_trained_on
-from evaluation.local.stages import Cost, infer_values, run_stage
-from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding, has_fault
+from evaluation.local.stages import infer_values, run_stage
+from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding
 from evaluation.preflight.imports import follow_imports
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, push_findings, pushed_files
 from evaluation.preflight.requirements import requirement_findings
@@ -23,13 +23,12 @@ from perturbation.competition import (
 )
 from perturbation.errors import InputError
 from perturbation.output.model_file import MODEL_FILE, load_model
-from perturbation.output.prediction_file import available_memory, is_built_in_memory
+from perturbation.output.prediction_file import available_memory
 
 TRIAL_TARGETS = 130
 """More than the 128 that are predicted at a time."""
 ALL_TARGETS = 2_863
-GIGABYTE = 10**9
-CLOUD_MEMORY, CLOUD_DISK = 64 * GIGABYTE, 40 * GIGABYTE
+CLOUD_MEMORY, CLOUD_DISK = 64 * 10**9, 40 * 10**9
 """Told by others, unverified."""
 
 
@@ -62,78 +61,85 @@ def preflight(submission: Path) -> list[Finding]:
     except InputError as error:
         findings.append(Finding(FAULT, str(error)))
     findings += push_findings(submission, needed, code, model)
-    about_model = list(model_findings(submission))
-    trial = [] if has_fault(about_model) else trial_findings(submission)
-    return [*findings, *about_model, *trial]
+    for look in (model_findings, trial_findings):
+        try:
+            findings += look(submission)
+        except InputError as error:
+            findings.append(Finding(FAULT, str(error)))
+            break
+    return findings
 
 
-def model_findings(submission: Path) -> Iterator[Finding]:
-    """Whether there is a model, whole, and of the data at hand, or at least not of the demo."""
+def model_findings(submission: Path) -> list[Finding]:
+    """Whether there is a model, whole, and of the data at hand, or at least not of the demo.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is of other data.
+    """
     resources, data = submission / MODEL_DIRECTORY, submission / "data"
-    try:
-        model = load_model(resources)
-        trained_on = f"{resources / MODEL_FILE} was trained on {model.training.description}"
-        if (data / TRAINING_FILE).is_file():
-            check_model(resources, data)
-            model.columns_of(read_names(data / GENES_FILE))
-            yield Finding(FINE, f"{trained_on}: the data at hand.")
-        elif was_trained_on(model, data / "demo"):
-            text = f"{trained_on}: the demo. Run `crunch download` and train again."
-            yield Finding(FAULT, text)
-        else:
-            text = f"{trained_on}. {data} holds no {TRAINING_FILE}, so whether it is of the "
-            yield Finding(WARNING, f"{text}competition's data is not known.")
-    except InputError as error:
-        yield Finding(FAULT, str(error))
+    model = load_model(resources)
+    trained_on = f"{resources / MODEL_FILE} was trained on {model.training.description}"
+    if (data / TRAINING_FILE).is_file():
+        check_model(resources, data)
+        model.columns_of(read_names(data / GENES_FILE))
+        return [Finding(FINE, f"{trained_on}: the data at hand.")]
+    if was_trained_on(model, data / "demo"):
+        raise InputError(f"{trained_on}: the demo. Run `crunch download` and train again.")
+    text = f"{trained_on}; whether it is the competition's is not known: {data} does not hold them."
+    return [Finding(WARNING, text)]
 
 
-def trial_findings(submission: Path) -> Iterator[Finding]:
-    """Infer more than one block of targets, check them, and tell what the full run takes."""
+def trial_findings(submission: Path) -> list[Finding]:
+    """Infer more than one block of targets, check them, and tell what the full run takes.
+
+    Raises
+    ------
+    InputError
+        If infer() fails, or the platform would reject what it writes.
+    """
     resources, data = submission / MODEL_DIRECTORY, submission / "data"
     training = load_model(resources).training
+    targets = _names_in(data / PERTURBATIONS_FILE)
+    genes = _names_in(data / GENES_FILE) or training.genes.tolist()
+    names = dict.fromkeys([*targets, *genes])
+    asked = [name for name in names if name not in training.n_cells.index][:TRIAL_TARGETS]
     with tempfile.TemporaryDirectory() as directory:
-        prediction = Path(directory)
-        try:
-            targets = _names_in(data / PERTURBATIONS_FILE)
-            genes = _names_in(data / GENES_FILE) or training.genes.tolist()
-            names = dict.fromkeys([*targets, *genes])
-            asked = [name for name in names if name not in training.n_cells.index][:TRIAL_TARGETS]
-            values = infer_values(data, resources, prediction, asked, genes)
-            cost = run_stage(submission, "infer", values)
-        except InputError as error:
-            yield Finding(FAULT, str(error))
-            return
+        prediction = Path(directory, "prediction")
+        prediction.mkdir()
+        values = infer_values(data, resources, prediction, asked, genes)
+        cost = run_stage(submission, "infer", values)
         faults = check_prediction(prediction, asked, genes) or unusable_values(prediction)
-    for fault in faults:
-        told = fault.replace(f"{directory}/", "")  # it is gone by now
-        yield Finding(FAULT, f"infer() of {len(asked)} targets: {told}")
-    if not faults:
-        took = f"{cost.seconds:.1f} s, {cost.peak_memory_bytes / GIGABYTE:.2f} GB of memory"
-        yield Finding(FINE, f"infer() of {len(asked)} targets is valid; it took {took}.")
-        yield from room_findings(submission, len(targets) or ALL_TARGETS, len(genes), cost)
+    if faults:
+        told = " ".join(faults).replace(f"{directory}/", "")  # it is gone by now
+        raise InputError(f"infer() of {len(asked)} targets: {told}")
+    valid = Finding(FINE, f"infer() of {len(asked)} targets is valid; it took {cost}.")
+    shape = len(targets) or ALL_TARGETS, len(genes)
+    return [valid, *room_findings(submission, shape, cost.peak_memory_bytes)]
 
 
 def _names_in(path: Path) -> list[str]:
     return read_names(path) if path.is_file() else []
 
 
-def room_findings(
-    submission: Path, n_perturbations: int, n_genes: int, cost: Cost
-) -> Iterator[Finding]:
-    """Disk and memory of the full run, against what there is here and what is told of the cloud."""
-    n_bytes = 4 * CELLS_PER_PERTURBATION * n_perturbations * n_genes
-    free = available_memory()
-    own = cost.peak_memory_bytes + (n_bytes if is_built_in_memory(n_bytes, free) else 0)
-    shape = (
-        f"{n_perturbations:,} perturbations x {CELLS_PER_PERTURBATION} cells x {n_genes:,} genes"
-    )
+def room_findings(submission: Path, shape: tuple[int, int], peak_memory: int) -> Iterator[Finding]:
+    """Disk and memory of the full run, against what there is here and what is told of the cloud.
+
+    Parameters
+    ----------
+    shape
+        Numbers of perturbations and of genes.
+    peak_memory
+        What infer() took, in bytes.
+    """
+    n_bytes = 4 * CELLS_PER_PERTURBATION * shape[0] * shape[1]
+    disk, memory = shutil.disk_usage(submission).free, available_memory()
     for what, needed, here, there in (
-        ("disk", n_bytes, shutil.disk_usage(submission).free, CLOUD_DISK),
-        ("memory, as the client reads it all back", max(own, n_bytes), free, CLOUD_MEMORY),
+        ("disk", n_bytes, disk, CLOUD_DISK),
+        ("memory", max(peak_memory, n_bytes), memory, CLOUD_MEMORY),  # the client reads it back
     ):
         level = FAULT if needed > there else WARNING if needed > here else FINE
-        yield Finding(
-            level,
-            f"{what}: the full run of {shape} takes {needed / GIGABYTE:.2f} GB; "
-            f"{here / GIGABYTE:.2f} GB are free here, {there / GIGABYTE:.0f} GB there, as told.",
-        )
+        text = f"{what}: all {shape[0]:,} knock-outs of {shape[1]:,} genes take "
+        text += f"{needed / 1e9:.2f} GB; {here / 1e9:.2f} GB are free here, {there / 1e9:.0f} GB "
+        yield Finding(level, f"{text}there, as told.")

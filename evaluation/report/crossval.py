@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation.crossval.comparison import TITLES, Comparison, by_perturbation, table_of
-from evaluation.crossval.run import Finished
+from evaluation.crossval.comparison import TITLES, by_perturbation, tables
+from evaluation.crossval.run import CrossValidation
 from evaluation.report import predictions
 from evaluation.report.page import Sections, facts, table, write_page
 from evaluation.report.score_pictures import Means, against, every_knockout, forest
@@ -15,19 +15,19 @@ from evaluation.scoring.metrics import METRICS
 from perturbation.competition import PROGRAM_FLAGS
 
 
-def write_report(finished: Finished, directory: Path) -> Path:
+def write_report(result: CrossValidation, directory: Path) -> Path:
     """Write the page and return its path."""
-    scores, training = finished.scores, finished.material.summary.training
+    scores, training = result.scores, result.shared.summary.training
     by_metric = by_perturbation(scores)
     means = {metric: pd.DataFrame(by_metric[metric]) for metric in METRICS}
     control = pd.Series(training.control_centroid, index=training.genes)
     lengths = scores.groupby("perturbation")["true_length"].mean()
     pearson, mmd = (means[metric].iloc[:, 0] for metric in ("pearson_delta", "mmd"))
-    ranked, seen = pearson.sort_values(ascending=False).index, finished.examples
+    ranked, seen = pearson.sort_values(ascending=False).index, result.examples
     shown = [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
-    shares = finished.material.truth.proportions
+    shares = result.shared.truth.proportions
     sections: Sections = {
-        "What decides": [forest(finished.comparisons)],
+        "What decides": [forest(result.comparisons)],
         "Where it earns and where it fails": [
             against(means, lengths, "length of the effect", log=True),
             against(means, training.n_cells, "number of cells", log=True),
@@ -48,20 +48,16 @@ def write_report(finished: Finished, directory: Path) -> Path:
         ],
         "Every knock-out": [every_knockout(means)],
         "Tables": [
-            *(_score_table(finished.comparisons, metric) for metric in METRICS),
+            *(
+                table(found.rename_axis("contender"), str(found.columns.name))
+                for found in tables(result.comparisons).values()
+            ),
             _knockout_table(means, training.n_cells),
         ],
-        "Settings and learnt weights": [facts(finished.words)],
+        "Settings and learnt weights": [facts(result.words)],
     }
     title = "Cross-validation on held-out knock-outs"
-    return write_page(directory, title, finished.words["Data"], sections)
-
-
-def _score_table(comparisons: list[Comparison], metric: str) -> str:
-    (title, *header), rows = table_of(comparisons, metric)
-    header[-2:] = [f"{header[-2]} of that", "verdict"]
-    frame = pd.DataFrame([row[1:] for row in rows], [row[0] for row in rows], header)
-    return table(frame.rename_axis("contender"), title)
+    return write_page(directory, title, result.words["Data"], sections)
 
 
 def _knockout_table(means: Means, n_cells: pd.Series) -> str:

@@ -20,12 +20,12 @@ from perturbation.competition import (
 from perturbation.data.h5ad import open_cells
 from perturbation.data.names import listed
 from perturbation.errors import InputError, reason
+from perturbation.model.parts import SUM_TOLERANCE
 
 METHOD_FILE = "Method description.md"
 METHOD_HEADINGS = ("Method Description", "Rationale", "Data and Resources Used")
 METHOD_BYTES = 4 * 1024 * 1024
 METHOD_SENTENCES = 15
-SUM_TOLERANCE = 0.001
 
 
 def check_prediction(
@@ -46,18 +46,12 @@ def check_prediction(
     """
     if not directory.is_dir():
         return [f"{directory} is not a directory: infer() wrote no prediction."]
-    allowed = pd.Index([PREDICTION_FILE, PREDICTED_PROPORTIONS_FILE])
     found = pd.Index([path.name for path in directory.iterdir()])
-    rules = {
-        "infer() must write both files; it lacks": allowed.difference(found),
-        f"only {listed(allowed)} may stand there; it holds": found.difference(allowed),
-    }
-    faults = _broken(directory, rules)
+    faults = _differences(directory, found, [PREDICTION_FILE, PREDICTED_PROPORTIONS_FILE])
     if PREDICTION_FILE in found:
-        faults += _cells_faults(directory / PREDICTION_FILE, pd.Index(perturbations), genes)
+        faults += _cells_faults(directory / PREDICTION_FILE, perturbations, genes)
     if PREDICTED_PROPORTIONS_FILE in found:
-        table = directory / PREDICTED_PROPORTIONS_FILE
-        faults += _proportion_faults(table, pd.Index(perturbations))
+        faults += _proportion_faults(directory / PREDICTED_PROPORTIONS_FILE, perturbations)
     return faults
 
 
@@ -66,54 +60,51 @@ def _broken(where: object, rules: Mapping[str, Any]) -> list[str]:
     return [f"{where}: {rule} {listed(what)}." for rule, what in rules.items() if len(what)]
 
 
-def _cells_faults(file: Path, asked: pd.Index, genes: Sequence[str]) -> list[str]:
+def _differences(where: object, found: pd.Index, expected: Sequence[str]) -> list[str]:
+    lacking = pd.Index(expected).difference(found, sort=False)
+    return _broken(where, {"lacks": lacking, "may not hold": found.difference(pd.Index(expected))})
+
+
+def _cells_faults(file: Path, asked: Sequence[str], genes: Sequence[str]) -> list[str]:
     try:
         cells = open_cells(file, any_values=True)
     except InputError as error:
         return [str(error)]
     n_rows = pd.Series(cells.labels).value_counts()
-    other = n_rows[n_rows != CELLS_PER_PERTURBATION]
+    wrong = [f"{n:,} of {name}" for name, n in n_rows.items() if n != CELLS_PER_PERTURBATION]
     rules = {
-        "of the scored genes, var_names lacks": pd.Index(genes).difference(
-            list(cells.genes), sort=False
-        ),
-        "obs may have the column gene alone; it has": set(cells.obs_columns) - {"gene"},
-        "of the perturbations asked, obs['gene'] lacks": asked.difference(n_rows.index, sort=False),
-        "obs['gene'] has, and nobody asked for,": n_rows.index.difference(asked),
-        f"there must be {CELLS_PER_PERTURBATION} rows of each perturbation; there are": [
-            f"{n:,} of {name}" for name, n in other.items()
-        ],
+        "var_names lacks, of the scored genes,": [*pd.Index(genes).difference(list(cells.genes))],
+        f"there must be {CELLS_PER_PERTURBATION} rows of each perturbation; there are": wrong,
     }
-    return _broken(file, rules)
+    return [
+        *_differences(f"{file}: obs", pd.Index(cells.obs_columns), ["gene"]),
+        *_differences(f"{file}: obs['gene']", n_rows.index, asked),
+        *_broken(file, rules),
+    ]
 
 
-def _proportion_faults(file: Path, asked: pd.Index) -> list[str]:
+def _proportion_faults(file: Path, asked: Sequence[str]) -> list[str]:
     try:
         table = pd.read_csv(file)
     except ValueError as error:
         return [f"{file} cannot be read as CSV ({reason(error)})."]
-    allowed = pd.Index(SUBMITTED_PROPORTION_COLUMNS)
-    if set(table) != set(allowed):
-        rule = f"it must have the columns {', '.join(allowed)} and no other; it has"
-        return _broken(file, {rule: [", ".join(map(str, table))]})
+    if faults := _differences(f"{file}: header", table.columns, SUBMITTED_PROPORTION_COLUMNS):
+        return faults
     # subtle: read_csv takes a gene called NA for a missing value, and so does the platform
     names = pd.Index(table.pop("gene").astype(str))
     numbers = table.apply(pd.to_numeric, errors="coerce").set_axis(names)
     finite = np.isfinite(numbers).all(axis=1)
-    sums = numbers[list(PROGRAMS)].sum(axis=1)
+    sums = numbers[list(PROGRAMS)].sum(axis=1)[finite]
+    off = sums[(sums - 1).abs() > SUM_TOLERANCE]
     rules = {
-        "of the perturbations asked, it has no row for": asked.difference(names, sort=False),
-        "it has a row that was not asked, or a second one, for": names[
-            ~names.isin(asked) | names.duplicated()
-        ],
+        "there is a second row for": names[names.duplicated()],
         "there is a value that is no finite number for": names[~finite],
         "lipo, a part of adipo, is larger than it for": names[numbers["lipo"] > numbers["adipo"]],
         f"{' + '.join(PROGRAMS)} must be 1 (to {SUM_TOLERANCE}); it is": [
-            f"{total:.4f} for {name}"
-            for name, total in sums[finite & ((sums - 1).abs() > SUM_TOLERANCE)].items()
+            f"{total:.4f} for {name}" for name, total in off.items()
         ],
     }
-    return _broken(file, rules)
+    return _differences(f"{file}: column gene", names, asked) + _broken(file, rules)
 
 
 def unusable_values(directory: Path) -> list[str]:
@@ -128,30 +119,25 @@ def unusable_values(directory: Path) -> list[str]:
 
 def check_method_description(directory: Path) -> list[str]:
     """Say why the platform would reject `Method description.md` at the top of a submission."""
-    named = [f for f in directory.iterdir() if f.name.casefold() == METHOD_FILE.casefold()]
-    read = [file for file in named if file.suffix == ".md"]
-    if not read:
+    found = [f for f in directory.glob("*.md") if f.name.casefold() == METHOD_FILE.casefold()]
+    if not found:
         return [
             f"`{METHOD_FILE}` is missing in {directory}; in resources/ it does not count, and the "
             "extension must be .md, in lower case."
         ]
-    content = read[0].read_bytes()
-    text = content.decode("ascii", "replace").replace("\r", "")
-    lines = re.sub(r"<!--.+?-->", "", text).split("\n")
-    pieces = [piece for line in lines for piece in re.split(r"[.!?;:]", line) if piece.strip()]
-    count = {
-        title: sum(bool(re.fullmatch(f"#+ *{title}", line, re.IGNORECASE)) for line in lines)
-        for title in METHOD_HEADINGS
-    }
+    content = found[0].read_bytes()
+    lines = content.decode("ascii", "replace").replace("\r", "").split("\n")
+    text = re.sub(r"<!--.+?-->", "", "\n".join(lines))
+    n_sentences = sum(bool(piece.strip()) for piece in re.split(r"[.!?;:\n]", text))
+    count = {title: len(re.findall(rf"(?im)^#+ *{title}$", text)) for title in METHOD_HEADINGS}
+    odd = [number for number, line in enumerate(lines, 1) if not line.isascii()]
     rules = {
-        "4 MiB is the limit; it has": [len(content)] if len(content) > METHOD_BYTES else [],
-        "only ASCII is allowed; other characters stand in line": [
-            number for number, line in enumerate(text.split("\n"), 1) if not line.isascii()
-        ],
+        f"{METHOD_BYTES:,} bytes are the limit; it has": [len(content)]
+        * (len(content) > METHOD_BYTES),
+        "only ASCII is allowed; other characters stand in line": odd,
         "exactly one heading is needed of each title, `# Title` with nothing behind it, not even a "
         "space; there are": [f"{n} of `{title}`" for title, n in count.items() if n != 1],
-        f"at least {METHOD_SENTENCES} sentences are needed; it has": [len(pieces)]
-        if len(pieces) < METHOD_SENTENCES
-        else [],
+        f"at least {METHOD_SENTENCES} sentences are needed; it has": [n_sentences]
+        * (n_sentences < METHOD_SENTENCES),
     }
-    return _broken(f"`{read[0].name}`", rules)
+    return _broken(f"`{found[0].name}`", rules)

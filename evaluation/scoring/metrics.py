@@ -43,30 +43,22 @@ def pearson_delta(
     float in [-1, 1]; 0 where `has_direction` is false for either side, where the published formula
     gives NaN; NaN if any value is NaN.
     """
-    predicted_delta = _unit_delta(prediction, perturbed_centroid)
-    true_delta = _unit_delta(truth, perturbed_centroid)
-    if predicted_delta is None or true_delta is None:
-        return 0.0
-    return float(np.clip(predicted_delta @ true_delta, -1.0, 1.0))
+    deltas = _delta(truth, perturbed_centroid), _delta(prediction, perturbed_centroid)
+    return float(np.corrcoef(*deltas)[0, 1]) if all(delta.any() for delta in deltas) else 0.0
 
 
 def has_direction(rows: np.ndarray, perturbed_centroid: np.ndarray) -> bool:
     """Whether mean(rows) - PM varies over genes by more than the rounding of the rows."""
-    return _unit_delta(rows, perturbed_centroid) is not None
+    return bool(_delta(rows, perturbed_centroid).any())
 
 
-def _unit_delta(rows: np.ndarray, perturbed_centroid: np.ndarray) -> np.ndarray | None:
-    """mean(rows) - PM, centred and of length 1; None where only rounding is left of it."""
+def _delta(rows: np.ndarray, perturbed_centroid: np.ndarray) -> np.ndarray:
+    """mean(rows) - PM, centred twice against rounding; all 0 where only rounding is left of it."""
     mean = np.mean(rows, axis=0, dtype=np.float64)
     delta = mean - perturbed_centroid
     delta = delta - delta.mean()
-    length = np.linalg.norm(delta)
     scale = np.linalg.norm(mean) + np.linalg.norm(perturbed_centroid)
-    if length <= ROUNDING * scale:
-        return None
-    # subtle: centring once more removes what the first subtraction left by rounding
-    unit = delta / length
-    return (unit - unit.mean()) / np.linalg.norm(unit - unit.mean())
+    return delta * (not np.linalg.norm(delta) <= ROUNDING * scale)
 
 
 def mmd(truth: np.ndarray, prediction: np.ndarray) -> float:
@@ -85,8 +77,6 @@ def mmd(truth: np.ndarray, prediction: np.ndarray) -> float:
     float; 0 for equal rows. Peak extra memory about ``2 * n * (n_genes + 4 * n) * 8`` bytes.
     """
     n = min(len(truth), len(prediction))
-    if n == 0:
-        raise ValueError("mmd needs at least one row of truth and of prediction")
     rows = np.concatenate([truth[:n], prediction[:n]]).astype(np.float64, copy=False)
     kernel = mmd_kernel(rows)
     sums = kernel.reshape(2, n, 2, n).sum(axis=(1, 3))

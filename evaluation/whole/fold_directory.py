@@ -22,10 +22,12 @@ from perturbation.competition import (
     TRAINING_FILE,
 )
 from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.dataset import open_dataset
 from perturbation.data.h5ad import open_cells
 from perturbation.data.summary import spread_evenly
 
 SIGNATURE_FILE = "signature_genes.csv"
+TABLES = (PROPORTIONS_FILE, LOCAL_PROPORTIONS_FILE)
 
 
 def thinned(labels: np.ndarray, cells_per_perturbation: int) -> np.ndarray:
@@ -41,56 +43,44 @@ def thinned(labels: np.ndarray, cells_per_perturbation: int) -> np.ndarray:
     return spread_evenly(labels, cells_per_perturbation) | (labels == CONTROL_LABEL)
 
 
-def write_thinned(data: Path, out: Path, kept: np.ndarray) -> None:
-    """Write the kept training cells, and the two files that open_dataset and panels need."""
+def write_thinned(data: Path, out: Path, kept: np.ndarray) -> Path:
+    """Write a data directory with the kept training cells and all other files; return it."""
     out.mkdir()
     copy_cells(data / TRAINING_FILE, out / TRAINING_FILE, kept)
-    for name in (PROPORTIONS_FILE, GENES_FILE):
-        shutil.copy(data / name, out)
+    _copy_files(data, out, *TABLES, GENES_FILE, SIGNATURE_FILE, LOCAL_TRUTH_FILE)
+    return out
 
 
-def write_fold(
-    cells: Path,
-    data: Path,
-    out: Path,
-    held_out: Sequence[str],
-    labels: np.ndarray,
-    training: TrainingCentroids,
-) -> None:
+def write_fold(data: Path, out: Path, held_out: Sequence[str], training: TrainingCentroids) -> None:
     """Write the data directory of a fold: the competition's, had nobody measured the held-out.
 
     Parameters
     ----------
-    cells
-        Directory whose training cells the fold has, but for the held-out.
     data
-        Directory of the small files and of the local ground truth.
+        The directory whose files the fold has, but for the held-out.
     out
         The directory to write. Its list of perturbations to predict holds the held-out.
     held_out
         Knock-outs that leave no other trace.
-    labels
-        (n_cells,) of the training cells in `cells`.
     training
         What the fold's training cells say: the centroids beside the local ground truth.
     """
     out.mkdir()
-    copy_cells(cells / TRAINING_FILE, out / TRAINING_FILE, ~np.isin(labels, held_out))
-    for name in (PROPORTIONS_FILE, LOCAL_PROPORTIONS_FILE):
-        _copy_rows(data / name, out / name, held_out)
-    for name in (GENES_FILE, SIGNATURE_FILE):
-        if (data / name).is_file():
-            shutil.copy(data / name, out)
+    kept = ~np.isin(open_dataset(data).labels, held_out)
+    copy_cells(data / TRAINING_FILE, out / TRAINING_FILE, kept)
+    _copy_files(data, out, *TABLES, GENES_FILE, SIGNATURE_FILE)
+    for table in {out / name for name in TABLES} & {*out.iterdir()}:
+        rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        rows[~rows["gene"].isin(held_out)].to_csv(table, index=False)
     (out / PERTURBATIONS_FILE).write_text("\n".join(held_out) + "\n", encoding="utf-8")
     if (data / LOCAL_TRUTH_FILE).is_file():
         _write_local_truth(data / LOCAL_TRUTH_FILE, out / LOCAL_TRUTH_FILE, held_out, training)
 
 
-def _copy_rows(table: Path, out: Path, held_out: Sequence[str]) -> None:
-    """Copy a table by perturbation as it is written, without the rows of the held-out."""
-    if table.is_file():
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        rows[~rows["gene"].isin(held_out)].to_csv(out, index=False)
+def _copy_files(data: Path, out: Path, *names: str) -> None:
+    for name in names:
+        if (data / name).is_file():
+            shutil.copy(data / name, out)
 
 
 def _write_local_truth(
@@ -104,7 +94,6 @@ def _write_local_truth(
         "perturbed_centroid_train": training.perturbed_centroid,
     }
     with h5py.File(out, "r+") as file:
-        uns = file.require_group("uns")
         for name, centroid in centroids.items():
-            uns.pop(name, None)
-            ad.io.write_elem(uns, name, pd.Series(centroid, training.genes)[cells.genes].to_numpy())
+            of_genes = pd.Series(centroid, training.genes)[cells.genes].to_numpy()
+            ad.io.write_elem(file.require_group("uns"), name, of_genes)

@@ -7,65 +7,25 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.crossval.comparison import compare
-from evaluation.crossval.contenders import BASELINES, Contender
-from evaluation.crossval.fast import (
-    Answer,
-    Fold,
-    FoldAnswers,
-    Material,
-    Scored,
-    Settings,
-    all_folds,
-    as_table,
-    draw_fold_panels,
-    score,
-)
-from evaluation.crossval.run import Finished, read_material, words_of
+from evaluation.crossval.baselines import baseline_answers
+from evaluation.crossval.folds import Fold, Settings, SharedData, all_folds, read_shared
+from evaluation.crossval.run import CrossValidation, compared
+from evaluation.crossval.scores import Scored, score, together
 from evaluation.local.places import LOCAL_RUN
-from evaluation.local.stages import Cost
 from evaluation.whole.cells_file import matrix_bytes
 from evaluation.whole.fold_directory import thinned, write_fold, write_thinned
-from evaluation.whole.submission import Submission, run_submission, written_answer
+from evaluation.whole.submission import Submission, checked_answer, run_submission
 from perturbation.competition import LOCAL_TRUTH_FILE, TRAINING_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.files import check_writable, need_room, unfinished_name
-from perturbation.model.cells import cells_at, choose_cells
-from perturbation.model.parts import fitted, predicted_centroids
+from perturbation.model.cells import choose_cells
 
 BYTES_PER_SECOND = 2e8
 """Read and written while folds are made, on two shared cores and a plain disk."""
-
-
-@dataclass(frozen=True)
-class Whole:
-    """What folds are made of, and what was seen of them.
-
-    Attributes
-    ----------
-    data, cells
-        Directories: the competition's, and that of the training cells to go on with.
-    labels
-        (n_cells,) of these cells.
-    material
-        What the folds of the fast way share; gene features are not among it.
-    submissions
-        What is judged.
-    costs
-        Of train() and infer(), by the submission's name, a pair a fold.
-    """
-
-    data: Path
-    cells: Path
-    labels: np.ndarray
-    material: Material
-    submissions: Sequence[Submission]
-    costs: dict[str, list[tuple[Cost, Cost]]] = field(default_factory=dict)
 
 
 def run(
@@ -73,7 +33,7 @@ def run(
     submissions: Sequence[Submission],
     settings: Settings,
     cells_per_perturbation: int | None = None,
-) -> Finished:
+) -> CrossValidation:
     """Cross-validate submissions as black boxes; the first is what others are compared with.
 
     Parameters
@@ -83,36 +43,23 @@ def run(
     submissions
         What is judged.
     settings
-        Folds and panels; its contenders are those of `contenders_of`.
+        Folds and panels.
     cells_per_perturbation
         Cells of a knock-out to go on with, spread over its rows; None: all.
     """
+    words = {f"Black box {s.name}": s.words for s in submissions}
+    words["Weights"] = "black boxes say nothing of what they weigh; the fast way does"
     labels = open_dataset(data).labels
     kept = thinned(labels, cells_per_perturbation or len(labels))
     with work_directory(submissions[-1].home) as work:
-        announce(data, work, kept, submissions, settings)
-        submissions = [s.taken(work / f"pushed-{i}") for i, s in enumerate(submissions)]
-        cells = data
+        announce(data, work, kept, settings.n_folds * settings.n_repeats, len(submissions))
+        boxes = [s.taken(work / f"pushed-{i}") for i, s in enumerate(submissions)]
         if not kept.all():
-            cells = work / "cells"
-            write_thinned(data, cells, kept)
-        material = read_material(cells, {}, settings)
-        whole = Whole(data, cells, labels[kept], material, submissions)
-        frames = [score_fold(whole, fold, work) for fold in all_folds(material.summary, settings)]
-    scores, examples = as_table(frames, settings)
-    words = words_of(data, material) | {
-        "Cells": "what infer() wrote; of the baselines, the cells that ship at their centroids",
-        "Proportions": "what infer() wrote; the controls' for the control centroid, else the mean",
-        "Weights": "black boxes say nothing of what they weigh; the fast way does",
-        **{f"Black box {s.name}": _words(whole, s) for s in submissions},
-    }
-    return Finished(material, scores, compare(scores, len(BASELINES)), words, examples)
-
-
-def contenders_of(submissions: Sequence[Submission]) -> tuple[Contender, ...]:
-    """The first submission, the baselines, the other submissions."""
-    first, *others = [Contender(submission.name) for submission in submissions]
-    return (first, *BASELINES, *others)
+            data = write_thinned(data, work / data.name, kept)
+        shared = read_shared(data, settings)
+        folds = all_folds(list(shared.truth.centroids.index), settings)
+        scored = together(score_fold(shared, fold, boxes, data, work) for fold in folds)
+    return compared(data, shared, scored, words)
 
 
 def work_place(home: Path) -> Path:
@@ -135,80 +82,36 @@ def work_directory(home: Path) -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
-def announce(
-    data: Path,
-    work: Path,
-    kept: np.ndarray,
-    submissions: Sequence[Submission],
-    settings: Settings,
-) -> None:
-    """Say what the run needs before it starts.
-
-    Raises
-    ------
-    InputError
-        If the disk has not so much room.
-    """
-    size = matrix_bytes(data / TRAINING_FILE)
-    thin = size * kept.mean()
-    copy = 0 if kept.all() else thin
-    truth = data / LOCAL_TRUTH_FILE
-    fold = thin + (matrix_bytes(truth) if truth.is_file() else 0)
-    n_folds = settings.n_folds * settings.n_repeats
-    seconds = ((size + copy if copy else 0) + n_folds * (thin + fold)) / BYTES_PER_SECOND
+def announce(data: Path, work: Path, kept: np.ndarray, n_folds: int, n_submissions: int) -> None:
+    """Say what the run needs before it starts; InputError if the disk has not so much room."""
+    size, truth = matrix_bytes(data / TRAINING_FILE), data / LOCAL_TRUTH_FILE
+    fold = size * kept.mean() + (matrix_bytes(truth) if truth.is_file() else 0)
+    copy = 0 if kept.all() else fold
+    seconds = ((size + copy if copy else 0) + 2 * n_folds * fold) / BYTES_PER_SECOND
     need_room(work / "cells", int(copy + fold))
     print(
         f"Needs up to {(copy + fold) / 1e9:.2f} GB in {work.parent}, one fold at a time. Making "
-        f"{n_folds} folds takes about {seconds:.0f} s; to it come {n_folds * len(submissions)} "
-        f"train() and infer() on up to {thin / 1e9:.2f} GB of cells each.",
-        *[f"{s.name}: {s.words}." for s in submissions],
-        sep="\n",
+        f"{n_folds} folds takes about {seconds:.0f} s; to it come {n_folds * n_submissions} "
+        f"train() and infer() on up to {fold / 1e9:.2f} GB of cells each.",
         flush=True,
     )
 
 
-def score_fold(whole: Whole, fold: Fold, work: Path) -> Scored:
+def score_fold(
+    shared: SharedData, fold: Fold, boxes: Sequence[Submission], data: Path, work: Path
+) -> Scored:
     """Write the fold, let every submission train and infer on it, score, and delete it."""
-    material = whole.material
-    centroids = material.summary.training.without(fold.held_out)
-    genes = centroids.genes[material.truth.columns].tolist()
+    columns, held_out = shared.truth.columns, fold.held_out
+    genes = shared.summary.training.genes[columns].tolist()
     answers = {}
     with tempfile.TemporaryDirectory(prefix="fold-", dir=work) as directory:
-        data = Path(directory, "data")
-        write_fold(whole.cells, whole.data, data, fold.held_out, whole.labels, centroids)
-        for number, submission in enumerate(whole.submissions):
+        fold_data = Path(directory, "data")
+        write_fold(data, fold_data, held_out, shared.summary.training.without(held_out))
+        for number, box in enumerate(boxes):
             place = Path(directory, str(number))
-            costs = run_submission(submission, data, place, fold.held_out)
-            whole.costs.setdefault(submission.name, []).append(costs)
-            answers[submission.name] = written_answer(place, fold.held_out, genes)
-        # subtle: a fold's cells, of which panels and baselines are made, are gone before the truth
-        # is taken: memory has no room for both
-        panels, of_baselines = from_training(material, fold)
-        truth = material.truth.of(fold.held_out)
-        return score(FoldAnswers(panels, centroids, answers | of_baselines), truth, fold)
-
-
-def from_training(material: Material, fold: Fold) -> tuple[list[np.ndarray], dict[str, Answer]]:
-    """Panels of genes, and what the baselines say: shipped cells at their centroids."""
-    training, columns = material.summary.without(fold.held_out), material.truth.columns
-    perturbations = fold.held_out
-    base_cells = choose_cells(training)[:, columns]
-    answers = {}
-    for baseline in BASELINES:
-        parts = baseline.predict_parts()
-        predictor = fitted(parts["predictor"](), training.training, None)
-        rows = predicted_centroids(predictor, perturbations, len(training.training.genes))
-        shares = parts["proportions"](training.training, None, predictor, perturbations)
-        answers[baseline.name] = cells_at(base_cells, (row[columns] for row in rows)), shares
-    return draw_fold_panels(material, training, fold), answers
-
-
-def _words(whole: Whole, submission: Submission) -> str:
-    """What ran, and the most it took."""
-    costs = whole.costs[submission.name]
-    of_stages = [
-        f"{name}() at most {max(c.seconds for c in stage):.0f} s and "
-        f"{max(c.peak_memory_bytes for c in stage) / 1e9:.2f} GB"
-        for name, stage in zip(("train", "infer"), zip(*costs, strict=True), strict=True)
-    ]
-    return f"{submission.words}; {', '.join(of_stages)}"
+            run_submission(box, fold_data, place, held_out)
+            answers[box.name] = checked_answer(place, held_out, genes)
+        training = shared.summary.without(held_out)
+        cells = choose_cells(training)
+        answers |= baseline_answers(training.training, cells, held_out, columns)
+        return score(shared, training, fold, answers)

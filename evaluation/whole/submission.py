@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from evaluation.local.answers import written_answer as prediction_in
-from evaluation.local.stages import Cost, infer_values, run_stage, train_values
+from evaluation.crossval.baselines import Answer
+from evaluation.local.answers import written_answer
+from evaluation.local.stages import infer_values, run_stage, train_values
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
 from evaluation.reading import read_names
 from evaluation.scoring.checks import check_prediction
 from perturbation.competition import CELLS_PER_PERTURBATION, GENES_FILE
-from perturbation.errors import InputError, reason
+from perturbation.errors import InputError
 from perturbation.model.parts import checked_cells, checked_proportions
 from perturbation.output.model_file import MODEL_FILE
 
@@ -50,11 +47,8 @@ class Submission:
 
     def taken(self, into: Path) -> Submission:
         """The same as it is now, copied: whoever goes on writing does not change what is judged."""
-        copies = []
-        for kind, files in (("code", self.code), (MODEL_DIRECTORY, self.resources)):
-            _copy_files(files, into / kind)
-            copies.append({name: into / kind / name for name in files})
-        return Submission(self.name, self.home, *copies)
+        code = _copied(self.code, into / "code")
+        return replace(self, code=code, resources=_copied(self.resources, into / MODEL_DIRECTORY))
 
 
 def find_submission(name: str, home: Path) -> Submission:
@@ -67,89 +61,73 @@ def find_submission(name: str, home: Path) -> Submission:
     """
     if not (home / "main.py").is_file():
         raise InputError(f"{home} has no main.py. Give the directory of a submission.")
-    try:
-        code, model = pushed_files(home)
-    except (ImportError, TypeError) as error:
-        raise InputError(
-            f"What push would send is not known: crunch-cli is missing or changed "
-            f"({reason(error)}). Run `pip install crunch-cli`."
-        ) from error
+    code, model = pushed_files(home)
     code.pop(".git", None)  # of a git worktree: a file, which the client does not know
-    tracked = _tracked(home)
-    kept = {n: path for n, path in model.items() if n in tracked and Path(n).name != MODEL_FILE}
-    return Submission(name, home, code, kept)
-
-
-def _tracked(home: Path) -> set[str]:
-    """Names of the files in resources/ that git tracks."""
     command = ["git", "-C", str(home / MODEL_DIRECTORY), "ls-files", "-z"]
     try:
-        found = subprocess.run(command, capture_output=True, check=True, text=True)
+        tracked = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise InputError(
             f"{home} is no git repository, so files of {MODEL_DIRECTORY}/ that know the held-out "
             "cannot be told from others. Run `git init && git add . && git commit -m start`."
         ) from error
-    return set(found.stdout.split("\0"))
+    names = {name for name in tracked.split("\0") if Path(name).name != MODEL_FILE}
+    return Submission(name, home, code, {n: path for n, path in model.items() if n in names})
 
 
 def run_submission(
     submission: Submission, data: Path, work: Path, perturbations: Sequence[str]
-) -> tuple[Cost, Cost]:
-    """Train and infer in processes of their own, each in a copy that stands at the same place.
+) -> None:
+    """Train and infer in processes of their own, each in a fresh copy; resources/ alone is moved.
 
-    Of the first copy only resources/ reaches the second; `work` / "prediction" gets the answer.
+    Parameters
+    ----------
+    submission
+        What to run.
+    data
+        The data directory that both calls are given.
+    work
+        A directory to make; its "prediction" gets the answer.
+    perturbations
+        What infer() is asked for.
 
     Raises
     ------
     InputError
         If a call fails, or the platform would reject what was written.
     """
-    copy, kept, prediction = work / "submission", work / "kept", work / "prediction"
-    resources, genes = copy / MODEL_DIRECTORY, read_names(data / GENES_FILE)
+    train, infer, prediction = work / "train", work / "infer", work / "prediction"
+    genes = read_names(data / GENES_FILE)
     prediction.mkdir(parents=True)
-    _copy_files(submission.resources, kept)
-
-    def call(name: str, values: dict[str, Any]) -> Cost:
-        _copy_files(submission.code, copy)
-        shutil.move(kept, resources)
-        try:
-            cost = run_stage(copy, name, values)
-        except InputError as error:
-            raise InputError(f"{submission.name}: {error}") from error
-        shutil.move(resources, kept)
-        shutil.rmtree(copy)
-        return cost
-
-    asked = infer_values(data, resources, prediction, perturbations, genes)
-    costs = call("train", train_values(data, resources)), call("infer", asked)
+    for copy in (train, infer):
+        _copied(submission.code, copy)
+    _copied(submission.resources, train / MODEL_DIRECTORY)
+    resources = infer / MODEL_DIRECTORY
+    try:
+        run_stage(train, "train", train_values(data, train / MODEL_DIRECTORY))
+        shutil.move(train / MODEL_DIRECTORY, resources)
+        shutil.rmtree(train)
+        asked = infer_values(data, resources, prediction, perturbations, genes)
+        run_stage(infer, "infer", asked)
+    except InputError as error:
+        raise InputError(f"{submission.name}: {error}") from error
     if faults := check_prediction(prediction, perturbations, genes):
         raise InputError(f"{submission.name}: the platform would reject this. " + " ".join(faults))
-    return costs
 
 
-def _copy_files(files: dict[str, Path], into: Path) -> None:
+def _copied(files: dict[str, Path], into: Path) -> dict[str, Path]:
+    """Copy files into a directory; return where they stand there."""
+    copies = {name: into / name for name in files}
     into.mkdir(parents=True)
-    for name, path in files.items():
-        (into / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, into / name)
+    for name, copy in copies.items():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(files[name], copy)
+    return copies
 
 
-def written_answer(
-    work: Path, perturbations: Sequence[str], genes: list[str]
-) -> tuple[Iterator[np.ndarray], pd.DataFrame]:
-    """Return what `run_submission` left, checked as every answer is.
-
-    Returns
-    -------
-    cells
-        Yields (100, len(genes)) for each perturbation, log2(1 + counts per 100,000).
-    proportions
-        (len(perturbations), 4).
-    """
-    cells, shares = prediction_in(work / "prediction", perturbations, genes)
+def checked_answer(work: Path, perturbations: Sequence[str], genes: Sequence[str]) -> Answer:
+    """Return what `run_submission` left, these genes of it, checked as every answer is."""
+    cells, shares = written_answer(work / "prediction", perturbations, genes)
     shape = (CELLS_PER_PERTURBATION, len(genes))
-    return (
-        checked_cells(cells, len(perturbations), shape),
-        checked_proportions(shares, perturbations),
-    )
+    checked = checked_cells(cells, len(perturbations), shape)
+    return checked, checked_proportions(shares, perturbations)

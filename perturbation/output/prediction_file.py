@@ -80,7 +80,7 @@ def write_prediction(
         with h5ad.open("r+b") as file:
             file.seek(start_of_x)
             whole = np.dtype((ON_DISK, of_one))
-            for rows in [np.fromiter(cells, whole, len(proportions))] if in_memory else cells:
+            for rows in [np.fromiter(cells, whole)] if in_memory else cells:
                 file.write(np.ascontiguousarray(rows, dtype=ON_DISK))
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import main
 from evaluation.crossval import run as cross_validation_run
-from evaluation.crossval.contenders import BASELINES, SHIPPED
-from evaluation.crossval.fast import Settings
+from evaluation.crossval.contenders import SHIPPED
+from evaluation.crossval.folds import Settings
 from evaluation.crossval.workers import Workers
 from evaluation.report.crossval import write_report
 from simulation.competition import simulate
@@ -24,8 +24,8 @@ def pages_of(data, named, out, n_folds=3):
     model.mkdir(parents=True)
     shutil.copy(ROOT / "resources" / "gene_features.npz", model)
     main.train(str(data), str(model))
-    settings = Settings((SHIPPED, *BASELINES), n_folds=n_folds, panel_draws=1)
-    finished = cross_validation_run.run(data, model, settings, Workers())
+    settings = Settings(n_folds, panel=("variable", 1000, 1), pictures=True)
+    finished = cross_validation_run.run(data, model, (SHIPPED,), settings, Workers())
     paths = {
         "explore": explore(data, out / "explore", named, model),
         "report": write_report(finished, out / "report"),

@@ -6,7 +6,6 @@ import sys
 import pytest
 
 import main
-from evaluation.local.stages import Cost
 from evaluation.preflight import run as preflight_module
 from evaluation.preflight.findings import (
     FAULT,
@@ -139,7 +138,7 @@ BROKEN = {
         FAULT,
         "genes_to_predict.txt names 1 genes twice: X",
     ),
-    "no data": (only_the_demo, WARNING, "whether it is of the competition's data is not known"),
+    "no data": (only_the_demo, WARNING, "whether it is the competition's is not known"),
 }
 
 
@@ -158,7 +157,7 @@ def test_a_clone_that_is_ready_has_no_fault_and_is_left_as_it_was(clone):
     findings = preflight(clone)
     assert {finding.level for finding in findings} == {FINE}, describe_findings(findings)
     text = describe_findings(findings)
-    for words in ("was trained on 400 cells x 60 genes", "is valid", "disk: ", "memory, as"):
+    for words in ("was trained on 400 cells x 60 genes", "is valid", "disk: ", "memory: "):
         assert words in text
     assert text.endswith("Ready to push.")
     made = {path for path in clone.rglob("*") if path.is_file()} - before.keys()
@@ -184,7 +183,7 @@ def infer(data_directory_path, prediction_directory_path, prediction_h5ad_file_p
     ("code", "words"),
     [
         (INFER_THAT_FAILS, "infer() failed: KeyError: 'GENE"),
-        (INFER_THAT_LITTERS, "it holds prediction_matrix.h5."),
+        (INFER_THAT_LITTERS, "prediction: may not hold prediction_matrix.h5."),
     ],
 )
 def test_an_infer_that_fails_here_is_told(clone, code, words):
@@ -213,13 +212,12 @@ def test_without_the_client_nobody_can_say(clone, monkeypatch):
 
 
 def test_a_full_run_that_does_not_fit_is_told(tmp_path):
-    cost = Cost(seconds=1.0, peak_memory_bytes=10**9)
-    disk, memory = room_findings(tmp_path, 2_863, 10_238, cost)
-    assert "2,863 perturbations x 100 cells x 10,238 genes takes 11.72 GB" in disk.text
-    assert "takes 11.72 GB" in memory.text
-    disk, _ = room_findings(tmp_path, 2_863, 40_000, cost)
+    disk, memory = room_findings(tmp_path, (2_863, 10_238), 10**9)
+    assert "2,863 knock-outs of 10,238 genes take 11.72 GB" in disk.text
+    assert "take 11.72 GB" in memory.text
+    disk, _ = room_findings(tmp_path, (2_863, 40_000), 10**9)
     assert disk.level == FAULT
-    _, memory = room_findings(tmp_path, 10, 10, Cost(1.0, 10**11))
+    _, memory = room_findings(tmp_path, (10, 10), 10**11)
     assert memory.level == FAULT
 
 

@@ -113,7 +113,9 @@ def test_a_stage_runs_in_its_own_process_and_directory(tmp_path):
 
 
 def test_the_memory_of_a_stage_is_its_own_alone(tmp_path):
-    (tmp_path / "main.py").write_text("def train():\n    bytearray(50_000_000)\n")
+    (tmp_path / "main.py").write_text(
+        "import time\ndef train():\n    held = bytearray(50_000_000)\n    time.sleep(0.2)\n"
+    )
     held_here = bytearray(300_000_000)
     assert 5e7 < run_stage(tmp_path, "train", {}).peak_memory_bytes < len(held_here)
 

@@ -11,14 +11,16 @@ import pytest
 from scipy import sparse
 
 import local_test
-from evaluation.crossval.contenders import BASELINES, SHIPPED
-from evaluation.crossval.fast import Settings, cross_validate
+from evaluation.crossval.baselines import BASELINES
+from evaluation.crossval.contenders import SHIPPED
+from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.folds import Settings
 from evaluation.crossval.run import gather
 from evaluation.crossval.workers import Workers
 from evaluation.report.crossval import write_report
 from evaluation.whole.cells_file import copy_cells, matrix_bytes
 from evaluation.whole.fold_directory import thinned, write_fold, write_thinned
-from evaluation.whole.run import contenders_of, run
+from evaluation.whole.run import run
 from evaluation.whole.submission import Submission, find_submission, run_submission
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
@@ -46,8 +48,7 @@ def fold(source, tmp_path_factory):
     summary = summarise(open_dataset(source))
     held_out = list(summary.training.perturbation_centroids.index[:3])
     out = tmp_path_factory.mktemp("fold") / "data"
-    labels = open_dataset(source).labels
-    write_fold(source, source, out, held_out, labels, summary.without(held_out).training)
+    write_fold(source, out, held_out, summary.without(held_out).training)
     return out, held_out
 
 
@@ -75,7 +76,6 @@ def test_kept_cells_are_copied_unchanged_whatever_the_layout(tmp_path, layout):
     cells = ad.read_h5ad(DEMO / TRAINING)[:1200, :40].copy()
     cells.X = layout(cells.X.toarray())
     cells.layers["counts"] = layout(cells.layers["counts"].toarray())
-    cells.obsm["place"] = np.random.default_rng(0).random((len(cells), 2))
     cells.uns["note"] = {"text": "kept"}
     cells.write_h5ad(tmp_path / "all.h5ad")
     kept = np.random.default_rng(1).random(len(cells)) < 0.5
@@ -83,7 +83,6 @@ def test_kept_cells_are_copied_unchanged_whatever_the_layout(tmp_path, layout):
     expected = cells[kept].copy()  # anndata drops the categories that are left without cells
     found = ad.read_h5ad(tmp_path / "some.h5ad")
     assert_same_cells(found, expected)
-    np.testing.assert_array_equal(found.obsm["place"], expected.obsm["place"])
     assert found.uns["note"]["text"] == "kept"
     assert matrix_bytes(tmp_path / "all.h5ad") >= cells.X.size
 
@@ -243,9 +242,9 @@ def test_black_box_and_fast_way_agree_and_a_spoilt_infer_is_really_worse(
     for example in seen[0].examples.values():
         assert {*example.effects} == {*example.cells["of"]} == everyone
     assert "black boxes say nothing" in (tmp_path / "report" / "index.html").read_text()
-    settings = Settings((SHIPPED, *BASELINES), 2, panel_genes=60)
-    fast = cross_validate(gather(DEMO, ROOT / "resources", settings), Workers()).scores
-    for ours, theirs in ((str(last_push), SHIPPED.name), *[(b.name, b.name) for b in BASELINES]):
+    shared = gather(DEMO, ROOT / "resources", (SHIPPED,), Settings(2, panel=("variable", 60, 3)))
+    fast = cross_validate(shared, Workers()).scores
+    for ours, theirs in ((str(last_push), SHIPPED.name), *zip(BASELINES, BASELINES, strict=True)):
         whole, parts = rows[rows["contender"] == ours], fast[fast["contender"] == theirs]
         assert whole["perturbation"].tolist() == parts["perturbation"].tolist()
         np.testing.assert_allclose(whole[METRICS], parts[METRICS], atol=1e-6)
@@ -254,7 +253,7 @@ def test_black_box_and_fast_way_agree_and_a_spoilt_infer_is_really_worse(
 def test_what_the_platform_would_reject_is_told_and_nothing_is_left(place, tmp_path):
     idle = black_box("def train(): pass\ndef infer(): pass\n", tmp_path)
     with pytest.raises(InputError, match="mine: the platform would reject this"):
-        run(DEMO, [idle], Settings(contenders_of([idle]), 2), 100)
+        run(DEMO, [idle], Settings(2), 100)
 
 
 def test_the_folds_of_a_run_that_was_killed_are_gone_at_the_next_start(place, tmp_path):

@@ -1,0 +1,92 @@
+"""Scores of a fold: every answer, on every held-out perturbation and panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from evaluation.crossval.baselines import Answer
+from evaluation.crossval.examples import Example, example_of
+from evaluation.crossval.folds import SEED, Fold, SharedData
+from evaluation.scoring.metrics import has_direction, l1_distance, mmd, pearson_delta
+from evaluation.scoring.panels import draw_panels
+from perturbation.competition import PROGRAM_FLAGS, PROGRAMS
+from perturbation.data.summary import Summary
+
+
+class Scored(NamedTuple):
+    """Scores, and from a perturbation to what a page shows of it in the first repeat."""
+
+    scores: pd.DataFrame
+    examples: dict[str, Example]
+
+
+def score(
+    shared: SharedData, training: Summary, fold: Fold, answers: Mapping[str, Answer]
+) -> Scored:
+    """Score every answer on every held-out perturbation and panel, one row each.
+
+    Parameters
+    ----------
+    shared
+        Holds the truth.
+    training
+        The fold's training part: panels and the perturbed centroid are its.
+    fold
+        Who is held out.
+    answers
+        By contender, the reference first.
+    """
+    truth = shared.truth
+    rng = np.random.default_rng([SEED, fold.repeat, fold.number])
+    drawn = draw_panels(training.cells, truth.columns, shared.settings.panel, rng)
+    panels = [np.searchsorted(truth.columns, panel) for panel in drawn]
+    centre = training.training.perturbed_centroid[truth.columns]
+    programs = training.training.program_centroids.loc[list(PROGRAMS)].iloc[:, drawn[0]]
+    rows, examples = [], {}
+    all_cells = (cells for cells, _ in answers.values())
+    for name, *predictions in zip(fold.held_out, *all_cells, strict=True):
+        true, mean = truth.cells_of(name), truth.centroids.loc[[name]]
+        is_other = mean.columns != name
+        for (contender, (_, proportions)), cells in zip(answers.items(), predictions, strict=True):
+            shares = proportions.loc[name, list(PROGRAM_FLAGS)].to_dict()
+            of_all = {"perturbation": name, "contender": contender, **shares}
+            of_all["l1"] = l1_distance(truth.proportions.loc[name], shares)
+            for draw, panel in enumerate(panels):
+                arrays = (true, mean.to_numpy(), cells, centre, is_other)
+                on_panel = _score_one(*(array[..., panel] for array in arrays))
+                rows.append(of_all | {"draw": draw} | on_panel)
+        if shared.settings.pictures and fold.repeat == 0:
+            seen = dict(zip(("true", *answers), (true, *predictions), strict=True))
+            seen = {of: cells[:, panels[0]] for of, cells in seen.items()}
+            at = centre[panels[0]]
+            examples[name] = example_of(seen, mean.iloc[0, panels[0]], at, programs)
+    return Scored(pd.DataFrame(rows).assign(repeat=fold.repeat, fold=fold.number), examples)
+
+
+def _score_one(
+    true: np.ndarray, mean: np.ndarray, cells: np.ndarray, centre: np.ndarray, is_other: np.ndarray
+) -> dict[str, float]:
+    """Scores on a panel, and what the report shows beside: lengths, and all but the own gene."""
+    others = (rows[..., is_other] for rows in (mean, cells, centre))
+    return {
+        "pearson_delta": pearson_delta(mean, cells, centre),
+        "pearson_without_own": pearson_delta(*others),
+        "mmd": mmd(true, cells),
+        "has_direction": has_direction(cells, centre),
+        "true_length": float(np.linalg.norm(mean - centre)),
+        "predicted_length": float(np.linalg.norm(cells.mean(axis=0, dtype=np.float64) - centre)),
+    }
+
+
+def together(folds: Iterable[Scored]) -> Scored:
+    """Put the scores of all folds together, in an order that does not depend on theirs."""
+    frames, examples = zip(*folds, strict=True)
+    scores = pd.concat(frames)
+    scores["contender"] = pd.Categorical(scores["contender"], scores["contender"].unique())
+    keys = ["repeat", "fold", "perturbation", "contender", "draw"]
+    of_all = {name: example for found in examples for name, example in found.items()}
+    return Scored(scores.sort_values(keys, ignore_index=True), of_all)
