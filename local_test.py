@@ -102,8 +102,8 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def run_submission(args: argparse.Namespace, data: Path) -> int:
-    """Test against the organisers' local ground truth; return the exit status."""
+def run_submission(args: argparse.Namespace, data: Path) -> dict[str, Any]:
+    """Test against the organisers' local ground truth; return every number."""
     out = args.out if args.score_only in (None, True) else args.score_only
     if isinstance(args.score_only, Path) and not args.score_only.is_dir():
         raise InputError(f"--score-only: {args.score_only} is no directory. Give a prediction's.")
@@ -111,13 +111,11 @@ def run_submission(args: argparse.Namespace, data: Path) -> int:
     stages = {"trains": not (args.skip_train or args.score_only), "infers": not args.score_only}
     result = local_run.run(places, args.panels, args.scorer, **stages)
     print(local_run.describe(result))
-    if args.json:
-        write_json(args.json, result)
-    return 1 if result["faults"] else 0
+    return result
 
 
-def cross_validate(args: argparse.Namespace, data: Path) -> int:
-    """Compare submissions on knock-outs held out of training; return the exit status."""
+def cross_validate(args: argparse.Namespace, data: Path) -> dict[str, Any]:
+    """Compare submissions on knock-outs held out of training; return every number."""
     n_repeats = args.repeats or (1 if args.whole else 3)
     settings = Settings(args.cv, n_repeats, args.panels, pictures=args.report is not None)
     if args.whole:  # what push would send
@@ -132,11 +130,9 @@ def cross_validate(args: argparse.Namespace, data: Path) -> int:
         workers = Workers(args.jobs or 1, args.dask)
         result = cross_validation_run.run(data, model, contenders, settings, workers)
     print(cross_validation_run.describe(result))
-    if args.json:
-        write_json(args.json, cross_validation_run.as_json(result))
     if args.report:
         print("Report:", write_report(result, args.report))
-    return 0
+    return cross_validation_run.as_json(result)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -157,7 +153,10 @@ def run(args: argparse.Namespace) -> int:
             check_writable(file)
     data, which = choose_data(SUBMISSION, args.data)
     print(which)
-    return cross_validate(args, data) if args.cv else run_submission(args, data)
+    result = cross_validate(args, data) if args.cv else run_submission(args, data)
+    if args.json:
+        write_json(args.json, result)
+    return 1 if result.get("faults") else 0
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from benchmarks.cells import median_proportions, read_cells
 from evaluation.command import RESOURCES, command_parser
-from evaluation.crossval.baselines import BilinearRegression
+from evaluation.crossval.baselines import BilinearRegression, ControlCentroid
 from evaluation.scoring.metrics import l1_distance, pearson_delta
 from main import shipped_predictor
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
@@ -37,7 +37,7 @@ from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.direction_mix import PARTS
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model.parts import Predictor
-from perturbation.model.predictors import Blend, ControlCentroid, OwnTranscript
+from perturbation.model.predictors import Blend, OwnTranscript
 from perturbation.model.programs import predict_proportions
 from simulation.factors import WORLDS, Told
 from simulation.world import World, draw_centroids, draw_world

@@ -1,7 +1,5 @@
 """Results as text: aligned tables for a terminal, and JSON."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The cells that the organisers hold out for local tests, answers for them, and their scores."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -12,16 +10,7 @@ import pandas as pd
 
 from evaluation.reading import cells_of, columns_in, read_names, read_uns
 from evaluation.scoring.metrics import METRICS, l1_distance, mmd, pearson_delta
-from perturbation.competition import (
-    CELLS_PER_PERTURBATION,
-    CONTROL_LABEL,
-    GENES_FILE,
-    LOCAL_PROPORTIONS_FILE,
-    LOCAL_TRUTH_FILE,
-    PREDICTED_PROPORTIONS_FILE,
-    PREDICTION_FILE,
-    PROPORTIONS_FILE,
-)
+from perturbation import competition
 from perturbation.data.h5ad import open_cells
 from perturbation.data.proportions import read_proportions, read_written_proportions
 from perturbation.errors import InputError
@@ -67,14 +56,14 @@ def read_local_truth(data: Path) -> LocalTruth:
     InputError
         If a file is missing, or the files do not belong together.
     """
-    genes = read_names(data / GENES_FILE)
-    proportions = read_proportions(data / LOCAL_PROPORTIONS_FILE)
-    file = open_cells(data / LOCAL_TRUTH_FILE)
-    columns = columns_in(file, genes, data / GENES_FILE)
+    genes = read_names(data / competition.GENES_FILE)
+    proportions = read_proportions(data / competition.LOCAL_PROPORTIONS_FILE)
+    file = open_cells(data / competition.LOCAL_TRUTH_FILE)
+    columns = columns_in(file, genes, data / competition.GENES_FILE)
     if missing := sorted(set(proportions.index) ^ set(file.labels)):
         raise InputError(
-            f"{data / LOCAL_PROPORTIONS_FILE} and obs['gene'] of {file.path} name different "
-            f"knock-outs, first: {missing[0]}. Both must come from one download."
+            f"{data / competition.LOCAL_PROPORTIONS_FILE} and obs['gene'] of {file.path} name "
+            f"different knock-outs, first: {missing[0]}. Both must come from one download."
         )
     for _ in file.blocks():  # values are checked now, not after minutes of training
         pass
@@ -85,15 +74,15 @@ def read_local_truth(data: Path) -> LocalTruth:
         read_uns(file, "control_centroid_train")[columns],
         read_uns(file, "perturbed_centroid_train")[columns],
         proportions,
-        read_proportions(data / PROPORTIONS_FILE).T[CONTROL_LABEL],
+        read_proportions(data / competition.PROPORTIONS_FILE).T[competition.CONTROL_LABEL],
     )
 
 
 def written_answer(directory: Path, perturbations: Sequence[str], genes: Sequence[str]) -> Answer:
     """Return what a prediction directory says of these, the columns those genes."""
-    file = open_cells(directory / PREDICTION_FILE, any_values=True)
-    columns = columns_in(file, genes, Path(GENES_FILE))
-    proportions = read_written_proportions(directory / PREDICTED_PROPORTIONS_FILE)
+    file = open_cells(directory / competition.PREDICTION_FILE, any_values=True)
+    columns = columns_in(file, genes, Path(competition.GENES_FILE))
+    proportions = read_written_proportions(directory / competition.PREDICTED_PROPORTIONS_FILE)
     cells = (cells_of(file, perturbation, columns) for perturbation in perturbations)
     return cells, proportions.loc[list(perturbations)]
 
@@ -103,7 +92,7 @@ def constant_answer(truth: LocalTruth) -> Answer:
 
     Their quickstarter writes it with the columns in a wrong order; here they are right.
     """
-    cells = np.tile(truth.control_centroid, (CELLS_PER_PERTURBATION, 1))
+    cells = np.tile(truth.control_centroid, (competition.CELLS_PER_PERTURBATION, 1))
     n = len(truth.perturbations)
     return repeat(cells, n), pd.DataFrame([truth.control_proportions] * n, truth.perturbations)
 

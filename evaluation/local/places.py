@@ -1,7 +1,5 @@
 """Where a run reads and writes: chosen, looked at before the work, and claimed while it lasts."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -70,12 +68,8 @@ def choose_places(
     """
     is_own = data.resolve() == (submission / "data").resolve()
     home = submission if is_own else submission / LOCAL_RUN
-    return Places(
-        submission,
-        data.resolve(),
-        (model or home / "resources").resolve(),
-        (prediction or home / "prediction").resolve(),
-    )
+    model, prediction = model or home / "resources", prediction or home / "prediction"
+    return Places(submission, data.resolve(), model.resolve(), prediction.resolve())
 
 
 @contextmanager
@@ -101,10 +95,7 @@ def claimed(places: Places) -> Iterator[None]:
 def check_model(directory: Path, data: Path) -> None:
     """Refuse a model of other data, which may know what is held out here."""
     if not directory.is_dir():
-        raise InputError(
-            f"{directory} is no directory. Give --model the one that holds {MODEL_FILE}, or run "
-            "without --skip-train."
-        )
+        raise InputError(f"{directory} is no directory. Give --model one with {MODEL_FILE}.")
     if (directory / MODEL_FILE).is_file():
         model = load_model(directory)
         if not was_trained_on(model, data):

@@ -1,20 +1,12 @@
 """The default run of local_test.py: train, infer, check, score, compare with a constant."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from evaluation.local.answers import (
-    LocalTruth,
-    constant_answer,
-    read_local_truth,
-    score_answer,
-    written_answer,
-)
+from evaluation.local import answers
 from evaluation.local.places import Places, check_model, claimed, prepare, put_resources
 from evaluation.local.stages import Cost, infer_values, run_stage, train_values
 from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
@@ -47,11 +39,11 @@ def run(
     What local_test.py writes to its JSON file: data, stages (what each took), faults, warnings,
     panel, scorer and scores, of which there are none if the prediction is not valid.
     """
-    score: Scorer = score_answer
+    score: Scorer = answers.score_answer
     scored_by = "scored by evaluation/scoring/metrics.py"
     if scorer == "platform":
         score, scored_by = platform_scorer()
-    truth = read_local_truth(places.data)
+    truth = answers.read_local_truth(places.data)
     scored = np.arange(len(truth.genes))
     cells = sample_training_cells(places.data, truth.genes)
     panels = draw_panels(cells, scored, panel, np.random.default_rng(PANEL_SEED))
@@ -63,8 +55,8 @@ def run(
         warnings, scores = [], {}
         if not faults:
             asked = truth.perturbations, truth.genes
-            ours = score(truth, written_answer(places.prediction, *asked), panels)
-            constant = score(truth, constant_answer(truth), panels)
+            ours = score(truth, answers.written_answer(places.prediction, *asked), panels)
+            constant = score(truth, answers.constant_answer(truth), panels)
             scores = {"your_prediction": _summed_up(ours), "control_centroid": _summed_up(constant)}
             warnings = unusable_values(places.prediction) + _odd_scores(ours)
     return {
@@ -78,7 +70,7 @@ def run(
     }
 
 
-def run_stages(places: Places, truth: LocalTruth, *, trains: bool) -> dict[str, Cost]:
+def run_stages(places: Places, truth: answers.LocalTruth, *, trains: bool) -> dict[str, Cost]:
     """Train if asked, then infer the local ground truth's perturbations."""
     if not trains:
         check_model(places.model, places.data)

@@ -3,8 +3,6 @@
 It imports nothing but the standard library, so that all that runs beside it is the submission's.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import inspect
 import json

@@ -1,7 +1,5 @@
 """Runs train() or infer() as the platform does: each alone in a process, arguments by name."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

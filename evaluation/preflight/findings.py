@@ -1,7 +1,5 @@
 """What a check before a push found, one sentence each, under three verdicts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Which files and which installed packages main.py imports, found without running anything."""
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

@@ -1,7 +1,5 @@
 """Looks for all that would make a push fail."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,16 +9,15 @@ from evaluation.local.places import check_model, was_trained_on
 from evaluation.local.stages import infer_values, run_stage
 from evaluation.preflight.findings import FAULT, FINE, WARNING, Finding
 from evaluation.preflight.imports import follow_imports
-from evaluation.preflight.pushed_files import MODEL_DIRECTORY, push_findings, pushed_files
-from evaluation.preflight.requirements import requirement_findings
+from evaluation.preflight.pushed_files import (
+    MODEL_DIRECTORY,
+    push_findings,
+    pushed_files,
+    requirement_findings,
+)
 from evaluation.reading import read_names
 from evaluation.scoring.checks import check_method_description, check_prediction, unusable_values
-from perturbation.competition import (
-    CELLS_PER_PERTURBATION,
-    GENES_FILE,
-    PERTURBATIONS_FILE,
-    TRAINING_FILE,
-)
+from perturbation import competition
 from perturbation.errors import InputError
 from perturbation.output.model_file import MODEL_FILE, load_model
 from perturbation.output.prediction_file import available_memory
@@ -81,9 +78,9 @@ def model_findings(submission: Path) -> list[Finding]:
     resources, data = submission / MODEL_DIRECTORY, submission / "data"
     model = load_model(resources)
     trained_on = f"{resources / MODEL_FILE} was trained on {model.training.description}"
-    if (data / TRAINING_FILE).is_file():
+    if (data / competition.TRAINING_FILE).is_file():
         check_model(resources, data)
-        model.columns_of(read_names(data / GENES_FILE))
+        model.columns_of(read_names(data / competition.GENES_FILE))
         return [Finding(FINE, f"{trained_on}: the data at hand.")]
     if was_trained_on(model, data / "demo"):
         raise InputError(f"{trained_on}: the demo. Run `crunch download` and train again.")
@@ -101,8 +98,8 @@ def trial_findings(submission: Path) -> list[Finding]:
     """
     resources, data = submission / MODEL_DIRECTORY, submission / "data"
     training = load_model(resources).training
-    targets = _names_in(data / PERTURBATIONS_FILE)
-    genes = _names_in(data / GENES_FILE) or training.genes.tolist()
+    targets = _names_in(data / competition.PERTURBATIONS_FILE)
+    genes = _names_in(data / competition.GENES_FILE) or training.genes.tolist()
     names = dict.fromkeys([*targets, *genes])
     asked = [name for name in names if name not in training.n_cells.index][:TRIAL_TARGETS]
     with tempfile.TemporaryDirectory() as directory:
@@ -133,7 +130,7 @@ def room_findings(submission: Path, shape: tuple[int, int], peak_memory: int) ->
     peak_memory
         What infer() took, in bytes.
     """
-    n_bytes = 4 * CELLS_PER_PERTURBATION * shape[0] * shape[1]
+    n_bytes = 4 * competition.CELLS_PER_PERTURBATION * shape[0] * shape[1]
     disk, memory = shutil.disk_usage(submission).free, available_memory()
     for what, needed, here, there in (
         ("disk", n_bytes, disk, CLOUD_DISK),

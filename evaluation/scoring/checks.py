@@ -1,7 +1,5 @@
 """Every reason for which the platform would reject a prediction or `Method description.md`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The competition's three metrics, for one perturbation on one panel of genes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Panels of genes to score on, like the platform's hidden ones."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scores by the platform's own module, fetched through the `crunch` client."""
 
-from __future__ import annotations
-
 import io
 import tempfile
 from collections.abc import Callable
@@ -9,7 +7,7 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -17,15 +15,8 @@ import pandas as pd
 
 from evaluation.local.answers import Answer, LocalTruth
 from evaluation.scoring.metrics import METRICS
-from perturbation.competition import (
-    PERTURBATIONS_FILE,
-    PREDICTED_PROPORTIONS_FILE,
-    PREDICTION_FILE,
-)
+from perturbation.competition import PERTURBATIONS_FILE, PREDICTED_PROPORTIONS_FILE, PREDICTION_FILE
 from perturbation.errors import InputError
-
-if TYPE_CHECKING:
-    from crunch.unstructured import ScoringModule
 
 TRUE_CELLS, TRUE_PROPORTIONS = "tf150_gtruth.h5ad", "program_proportion_gtruth.csv"
 """In the data directory that score() is given."""
@@ -57,13 +48,13 @@ def platform_scorer() -> tuple[Scorer, str]:
             "CRUNCH_COMPETITIONS_SOURCE=local://DIR to a checkout of the organisers' "
             "repository, or leave out --scorer platform."
         )
-    return partial(score_by_platform, module), f"scored by the platform's module, {loader}"
+    return partial(score_by_platform, module.score), f"scored by the platform's module, {loader}"
 
 
 def score_by_platform(
-    module: ScoringModule, truth: LocalTruth, answer: Answer, panels: list[np.ndarray]
+    score: Callable[..., Any], truth: LocalTruth, answer: Answer, panels: list[np.ndarray]
 ) -> pd.DataFrame:
-    """Score as `score_answer` does, one call of the platform's score() a perturbation and panel.
+    """Score as `score_answer` does, by one call of the platform's score() a perturbation and panel.
 
     A Pearson delta that the platform finds to be NaN stays NaN.
     """
@@ -78,7 +69,7 @@ def score_by_platform(
                 _write_row(Path(data, TRUE_PROPORTIONS), name, truth.proportions)
                 _write_row(Path(prediction, PREDICTED_PROPORTIONS_FILE), name, proportions)
                 Path(data, PERTURBATIONS_FILE).write_text(f"{name}\n")
-                of_panels.append(_call(module, data, prediction))
+                of_panels.append(_call(score, data, prediction))
         scores[name] = np.mean(of_panels, axis=0)
     return pd.DataFrame.from_dict(scores, orient="index", columns=list(METRICS))
 
@@ -101,7 +92,7 @@ def _write_row(path: Path, name: str, table: pd.DataFrame) -> None:
     table.loc[[name]].rename_axis("gene").to_csv(path)
 
 
-def _call(module: ScoringModule, data: str, prediction: str) -> list[float]:
+def _call(score: Callable[..., Any], data: str, prediction: str) -> list[float]:
     from crunch.api import PhaseType
 
     metrics = [
@@ -110,7 +101,7 @@ def _call(module: ScoringModule, data: str, prediction: str) -> list[float]:
     ]
     try:
         with redirect_stdout(io.StringIO()):
-            results = module.score(
+            results = score(
                 phase_type=PhaseType.SUBMISSION,
                 chain_height=1,
                 metrics=metrics,

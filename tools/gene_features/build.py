@@ -9,8 +9,6 @@ of sparse arrays with the version and licence of every source:
 A FILE may be given as NAME=FILE; else its source has the start of the file's own name.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys
@@ -95,9 +93,8 @@ def _symbol_of(options: argparse.Namespace) -> dict[str, str]:
 
 def _name_and_path(text: str) -> tuple[str, Path]:
     """Split NAME=FILE; a file given alone lends its source the start of its own name."""
-    name, equals, path = text.partition("=")
-    if not equals or "/" in name:
-        name, path = Path(text).name.split(".")[0], text
+    name, _, path = text.rpartition("=")
+    name = name or Path(path).name.split(".")[0]
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise InputError(
             f"{name!r} is no name for a source: expected letters, digits, - and _. "

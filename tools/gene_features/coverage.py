@@ -3,8 +3,6 @@
 python -m tools.gene_features.coverage predict_perturbations.txt
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Writes sources into one feature file, and takes them out again as they were."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

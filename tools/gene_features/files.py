@@ -1,7 +1,5 @@
 """Reads gene sets, networks, embeddings and alias tables as other projects publish them."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 import zlib

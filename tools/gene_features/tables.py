@@ -1,7 +1,5 @@
 """Turns what a file knows about genes into weighted terms: genes x terms, one table a source."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,21 +131,15 @@ def _adjacency(a: np.ndarray, b: np.ndarray, weight: pd.Series, n_genes: int) ->
 def _two_step_walk(adjacency: csr_array) -> csr_array:
     """Rows of P + P P cut to their largest values, float32. A block of rows bounds the memory."""
     total = adjacency.sum(axis=1)
-    step = adjacency.multiply(1 / np.where(total > 0, total, 1)[:, None]).tocsr()
-    blocks = []
+    step, blocks = csr_array(adjacency.multiply(1 / total[:, None])), []
     for start in range(0, step.shape[0], _GENES_PER_BLOCK):
         block = step[start : start + _GENES_PER_BLOCK]
-        blocks.append(_largest_of_each_row((block + block @ step).tocsr(), NEIGHBOURS_KEPT))
+        walk = (block + block @ step).sorted_indices().tocoo()
+        row, column = walk.coords
+        values = pd.DataFrame({"row": row, "column": column, "value": walk.data})
+        # subtle: stable, so that of equal values those of the first columns are kept
+        values = values.sort_values("value", ascending=False, kind="stable")
+        kept = values.groupby("row").head(NEIGHBOURS_KEPT)
+        ends = kept["row"].to_numpy(), kept["column"].to_numpy()
+        blocks.append(csr_array((kept["value"].to_numpy(np.float32), ends), walk.shape))
     return vstack(blocks, format="csr")
-
-
-def _largest_of_each_row(matrix: csr_array, kept: int) -> csr_array:
-    """Keep the `kept` largest values of each row; of equal ones, those of the first columns."""
-    matrix.sort_indices()
-    chosen = []
-    for start, end in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
-        largest_first = np.argsort(-matrix.data[start:end], kind="stable")
-        chosen.append(start + np.sort(largest_first[:kept]))
-    values, columns = (array[np.concatenate(chosen)] for array in (matrix.data, matrix.indices))
-    indptr = np.r_[0, np.cumsum([len(row) for row in chosen])]
-    return csr_array((values.astype(np.float32), columns, indptr), matrix.shape)
