@@ -96,25 +96,17 @@ def one_competition(_: None, seed: int) -> pd.DataFrame:
     answers = predict_fold(shared, summary, of_all)
     expected = score(replace(shared, truth=fresh), summary, of_all, answers)
     means = by_perturbation(together([expected]).scores).mean()
-    n_others = scores["contender"].nunique() - 1
-    rows = []
+    n_others, rows = scores["contender"].nunique() - 1, []
     for n_compared in (1, n_others):
         for c in compare(scores, n_others - n_compared):
-            found, base = c.difference or c.score, means[c.metric, c.reference]
-            rows.append(
-                {
-                    "metric": c.metric,
-                    "contender": c.contender,
-                    "of": "difference" if c.difference else "score",
-                    "n_compared": n_compared,
-                    "error": found.mean
-                    - means[c.metric, c.contender]
-                    + (base if c.difference else 0),
-                    "half": (found.high - found.low) / 2,
-                    "seed": seed,
-                }
-            )
-    return pd.DataFrame(rows)
+            found, expectation = c.score, means[c.metric, c.contender]
+            if c.difference:
+                found, expectation = c.difference, expectation - means[c.metric, c.reference]
+            of = "difference" if c.difference else "score"
+            half = (found.high - found.low) / 2
+            rows.append((of, c.metric, c.contender, n_compared, found.mean - expectation, half))
+    columns = ["of", "metric", "contender", "n_compared", "error", "half"]
+    return pd.DataFrame(rows, columns=columns).assign(seed=seed)
 
 
 def describe_verdicts(intervals: pd.DataFrame) -> pd.DataFrame:

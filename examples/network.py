@@ -12,7 +12,7 @@ from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
 from perturbation.model.cells import cells_at, choose_cells
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
-from perturbation.model.predictors import ControlCentroid
+from perturbation.model.predictors import Blend
 from perturbation.model.programs import predict_proportions
 from perturbation.output.model_file import Model, load_model, save_model
 from perturbation.output.prediction_file import write_prediction
@@ -73,7 +73,7 @@ def infer(
         found = forward(net, features.kernel("GO", predict_perturbations, names))[1] @ net["axes"]
     centroids = np.maximum(training.perturbed_centroid + found, 0)
     cells = cells_at(model.base_cells[:, columns], centroids[:, columns])
-    predictor = ControlCentroid().fit(training, features)  # the shipped rule may ask for effects
+    predictor = Blend(["mean"]).fit(training, features)  # the shipped rule may ask for effects
     shares = predict_proportions(training, features, predictor, predict_perturbations)
     paths = prediction_h5ad_file_path, program_proportion_csv_file_path
     write_prediction(*paths, cells, genes_to_predict, shares)

@@ -10,7 +10,6 @@ from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.model.cells import cells_at
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
-from perturbation.model.predictors import ControlCentroid
 
 Answer = tuple[Iterable[np.ndarray], pd.DataFrame]
 """Cells of each held-out perturbation in turn, (100, n_scored), and the proportions (n, 4)."""
@@ -19,17 +18,25 @@ N_COMPONENTS = 10
 RIDGE = 0.1
 
 
-class PerturbedCentroid:
-    """Every knock-out looks like the mean perturbed cell: no direction, so Pearson delta is 0."""
+class ControlCentroid:
+    """Every knock-out looks like the control cells: the truth for one that does nothing."""
+
+    always = "control_centroid"
 
     def fit(self, training: TrainingCentroids, gene_features: object = None) -> Self:
-        """Keep the perturbed centroid (n_genes,)."""
-        self.centroid = training.perturbed_centroid
+        """Keep one centroid (n_genes,)."""
+        self.centroid = getattr(training, self.always)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
         """Return it once for each perturbation."""
         return np.tile(self.centroid, (len(perturbations), 1))
+
+
+class PerturbedCentroid(ControlCentroid):
+    """Every knock-out looks like the mean perturbed cell: no direction, so Pearson delta is 0."""
+
+    always = "perturbed_centroid"
 
 
 class BilinearRegression:

@@ -1,10 +1,8 @@
 """Centroids: what the training cells say in means."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -56,7 +54,7 @@ class TrainingCentroids:
         weights = self.n_cells.to_numpy(np.float64)
         return weights @ self.perturbation_centroids.to_numpy() / weights.sum()
 
-    def without(self, perturbations: Sequence[str]) -> TrainingCentroids:
+    def without(self, perturbations: Sequence[str]) -> Self:
         """Return those of a training set in which these were never measured."""
         names = list(perturbations)
         return replace(
@@ -65,7 +63,3 @@ class TrainingCentroids:
             n_cells=self.n_cells.drop(index=names),
             proportions=self.proportions.drop(index=names),
         )
-
-    def copy(self) -> TrainingCentroids:
-        """Return a copy whose arrays its user may change."""
-        return deepcopy(self)

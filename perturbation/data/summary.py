@@ -1,10 +1,9 @@
 """What the 18 GB of training cells say, in one pass: centroids, and some cells of each label."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -45,20 +44,16 @@ class Summary:
     def __repr__(self) -> str:
         return f"Summary({self.training.description}; {len(self.cell_labels):,} cells kept)"
 
-    def with_cells(self, rows: np.ndarray) -> Summary:
-        """Return the same summary with some of the cells, given by their rows."""
+    def without(self, perturbations: Sequence[str]) -> Self:
+        """Return the summary of a training set in which these were never measured."""
+        others = np.flatnonzero(~np.isin(self.cell_labels, list(perturbations)))
         return replace(
             self,
-            cells=self.cells[rows],
-            cell_labels=self.cell_labels[rows],
-            cell_programs=self.cell_programs.iloc[rows].reset_index(drop=True),
+            training=self.training.without(perturbations),
+            cells=self.cells[others],
+            cell_labels=self.cell_labels[others],
+            cell_programs=self.cell_programs.iloc[others].reset_index(drop=True),
         )
-
-    def without(self, perturbations: Sequence[str]) -> Summary:
-        """Return the summary of a training set in which these were never measured."""
-        names = list(perturbations)
-        others = np.flatnonzero(~np.isin(self.cell_labels, names))
-        return replace(self.with_cells(others), training=self.training.without(names))
 
 
 Watch = Callable[[slice, slice, Sparse], None]

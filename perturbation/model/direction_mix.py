@@ -16,8 +16,6 @@ process      the same, K made of a few terms that name the process under study
 The weights come from perturbation.model.stacking; there the last two parts must earn theirs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product

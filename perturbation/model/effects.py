@@ -1,7 +1,5 @@
 """Training effects as directions, their axes, and what they were without one knock-out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

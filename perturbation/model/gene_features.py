@@ -1,7 +1,5 @@
 """What is known about genes before any experiment, as cosine kernels between genes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,15 +105,14 @@ class GeneFeatures:
         kernel[np.ix_(rows_a >= 0, rows_b >= 0)] = (found_a @ found_b.T).toarray()
         return kernel
 
-    def listed(self, source: str, genes: Sequence[str], terms: Sequence[str]) -> np.ndarray:
-        """Whether `source` lists each gene under each term: (len(genes), len(terms)) bool."""
-        found = np.zeros((len(genes), len(terms)), dtype=bool)
-        knowledge, rows = self._source(source), self._rows_of(genes)
-        is_known = rows >= 0
-        for column, term in enumerate(terms):
-            for place in np.flatnonzero(knowledge.terms == term):
-                of_term = knowledge.rows[rows[is_known]][:, [place]].toarray()[:, 0]
-                found[is_known, column] = of_term > 0
+    def listed(self, genes: Sequence[str], terms: Sequence[str]) -> np.ndarray:
+        """Whether some source lists each gene under each term: (len(genes), len(terms)) bool."""
+        found, rows = np.zeros((len(genes), len(terms)), dtype=bool), self._rows_of(genes)
+        for source in self.sources.values():
+            of_genes = source.rows[np.maximum(rows, 0)]
+            for column, term in enumerate(terms):
+                is_listed = of_genes[:, np.flatnonzero(source.terms == term)].sum(axis=1) > 0
+                found[:, column] |= is_listed & (rows >= 0)
         return found
 
     def shared_terms(self, source: str, gene_a: str, gene_b: str, top: int) -> list[SharedTerm]:
@@ -168,8 +165,8 @@ def load_gene_features(path: str | Path) -> GeneFeatures:
     row_of = dict(zip(arrays["aliases"].tolist(), arrays["alias_rows"].tolist(), strict=True))
     row_of |= {gene: row for row, gene in enumerate(genes.tolist())}
     sources = {}
-    for facts in zip(arrays["sources"], arrays["versions"], arrays["licences"], strict=True):
-        name, version, licence = (str(fact) for fact in facts)
+    facts = [arrays[key].astype(str).tolist() for key in ("sources", "versions", "licences")]
+    for name, version, licence in zip(*facts, strict=True):
         terms, term_names = arrays[f"{name}.terms"], arrays[f"{name}.term_names"]
         rows = _unit_rows(arrays, name, len(genes))
         sources[name] = Source(name, version, licence, terms, term_names, rows)
@@ -207,7 +204,7 @@ def _unit_rows(arrays: dict[str, np.ndarray], name: str, n_genes: int) -> csr_ar
     indptr, indices = arrays[f"{name}.indptr"], arrays[f"{name}.indices"]
     weights = arrays[f"{name}.term_weights"].astype(np.float64)
     values = arrays[f"{name}.values"] * weights[indices]
-    row_of_value = np.repeat(np.arange(n_genes), np.diff(indptr))
-    length = np.sqrt(np.bincount(row_of_value, values**2, minlength=n_genes))
-    values /= np.where(length > 0, length, 1)[row_of_value]
-    return csr_array((values.astype(np.float32), indices, indptr), shape=(n_genes, len(weights)))
+    rows = csr_array((values, indices, indptr), shape=(n_genes, len(weights)))
+    lengths = np.sqrt(rows.power(2).sum(axis=1))
+    rows.data /= np.repeat(np.where(lengths > 0, lengths, 1), np.diff(indptr))
+    return rows.astype(np.float32)

@@ -34,11 +34,9 @@ def process_terms(gene_features: GeneFeatures | None, genes: Sequence[str]) -> n
     -------
     (n_genes, n_terms) float64: 1 where some source lists the gene under the term, else 0.
     """
-    found = np.zeros((len(genes), len(TERMS)))
-    if gene_features is not None:
-        for source in gene_features.sources:
-            found = np.maximum(found, gene_features.listed(source, genes, list(TERMS)))
-    return found
+    if gene_features is None:
+        return np.zeros((len(genes), len(TERMS)))
+    return gene_features.listed(genes, list(TERMS)).astype(np.float64)
 
 
 def gene_kernels(

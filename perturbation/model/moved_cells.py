@@ -5,8 +5,6 @@ training cells (super-samples, Chen, Welling and Smola 2010). Zeros stay zero, n
 range of real ones, and the mean is put back again and again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

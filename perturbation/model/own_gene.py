@@ -6,8 +6,6 @@ end of the process have than those at its start, and its loadings on the princip
 training effects. So even a gene of which nothing is known can be told from others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,22 +37,6 @@ class OwnGene:
     levels: np.ndarray
     directions: np.ndarray
 
-    @classmethod
-    def of(
-        cls, training: TrainingCentroids, effects: Effects, targets: Sequence[str] = ()
-    ) -> OwnGene:
-        """Take the genes of the training knock-outs, and those of `targets` behind them."""
-        genes = [*effects.perturbations, *targets]
-        columns = pd.Index(training.genes).get_indexer(pd.Index(genes))
-        is_measured = columns >= 0
-        programs = training.program_centroids
-        change = (programs.loc[END] - programs.loc[START]).to_numpy()
-        levels = np.stack([training.control_centroid, change])[:, columns].T
-        known = levels[: len(effects.perturbations)][is_measured[: len(effects.perturbations)]]
-        if len(known):
-            levels = (levels - known.mean(axis=0)) / np.maximum(known.std(axis=0), SMALLEST_SPREAD)
-        return cls(levels * is_measured[:, None], effects.directions[:-1, columns] * is_measured)
-
     def kernel(self, directions: np.ndarray, axes: np.ndarray) -> np.ndarray:
         """Products of the descriptions of all genes with those of the training knock-outs.
 
@@ -76,3 +58,19 @@ class OwnGene:
         size = np.sqrt((loadings[:n] ** 2).sum(axis=1).mean())
         features = np.hstack([self.levels, loadings / max(size, TINY)])
         return features @ features[:n].T
+
+
+def own_genes(
+    training: TrainingCentroids, effects: Effects, targets: Sequence[str] = ()
+) -> OwnGene:
+    """Take the genes of the training knock-outs, and those of `targets` behind them."""
+    names = effects.perturbations
+    columns = pd.Index(training.genes).get_indexer(pd.Index([*names, *targets]))
+    is_measured = columns >= 0
+    programs = training.program_centroids
+    change = (programs.loc[END] - programs.loc[START]).to_numpy()
+    levels = np.stack([training.control_centroid, change])[:, columns].T
+    known = levels[: len(names)][is_measured[: len(names)]]
+    if len(known):
+        levels = (levels - known.mean(axis=0)) / np.maximum(known.std(axis=0), SMALLEST_SPREAD)
+    return OwnGene(levels * is_measured[:, None], effects.directions[:-1, columns] * is_measured)

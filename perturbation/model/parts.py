@@ -4,6 +4,7 @@ It stands wherever an answer enters: infer(), --cv, --whole, preflight.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from typing import Protocol, Self
 
 import numpy as np
@@ -70,7 +71,7 @@ def fitted(
     """
     name = type(predictor).__name__
     check_predictor(predictor, name)
-    if predictor.fit(training.copy(), gene_features) is None:
+    if predictor.fit(deepcopy(training), gene_features) is None:
         raise InputError(f"{name}: fit() returned nothing; end it with return self.")
     return predictor
 
@@ -173,19 +174,16 @@ def checked_proportions(table: pd.DataFrame, perturbations: Sequence[str]) -> pd
         If it is no DataFrame with a row for each perturbation and the columns pre_adipo, adipo,
         other and lipo, or values break what the platform demands.
     """
-    what = "predict(): the proportions"
     if not isinstance(table, pd.DataFrame):
-        raise InputError(f"{what} are {type(table).__name__}; expected a DataFrame.")
-    if set(table.columns) != set(PROGRAM_FLAGS):
-        found = listed(list(table.columns), 6)
-        raise InputError(f"{what} have the columns {found}; expected {', '.join(PROGRAM_FLAGS)}.")
-    if list(table.index) != list(perturbations):
+        raise InputError(f"predict(): the proportions are {type(table).__name__}, no DataFrame.")
+    asked, flags = list(perturbations), list(PROGRAM_FLAGS)
+    is_numeric = all(dtype.kind in "fiu" for dtype in table.dtypes)
+    if set(table) != set(flags) or list(table.index) != asked or not is_numeric:
         raise InputError(
-            f"{what} have {len(table):,} rows, first: {listed(list(table.index))}; expected the "
-            f"{len(perturbations):,} perturbations asked, in their order."
+            f"predict(): the proportions have {len(table):,} rows, first: {listed(table.index)}, "
+            f"and the columns {listed(table.columns, 6)} of {listed(table.dtypes, 4)}; expected "
+            f"numbers in {', '.join(flags)} for the {len(asked):,} perturbations asked, in order."
         )
-    table = table[list(PROGRAM_FLAGS)]
-    if not all(dtype.kind in "fiu" for dtype in table.dtypes):
-        raise InputError(f"{what} hold {listed(table.dtypes, 4)}; expected numbers.")
+    table = table[flags]
     check_shares(table, "predict()", SUM_TOLERANCE, 0)
     return table

@@ -7,8 +7,6 @@ training effects: residuals from the perturbed centroid, scaled to unit length. 
 under that metric is the posterior mean of the direction; they differ in what they mix for it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
@@ -21,21 +19,8 @@ from perturbation.model.direction_mix import PARTS, fit_mix, predict_coefficient
 from perturbation.model.effects import deviation_gram, effects_of
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.gene_kernels import gene_kernels, process_terms, source_weights
-from perturbation.model.own_gene import OwnGene
+from perturbation.model.own_gene import own_genes
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
-
-
-class ControlCentroid:
-    """Every knock-out looks like the control cells: the truth for one that does nothing."""
-
-    def fit(self, training: TrainingCentroids, gene_features: GeneFeatures | None) -> Self:
-        """Keep the control centroid (n_genes,)."""
-        self.centroid = training.control_centroid
-        return self
-
-    def predict(self, perturbations: Sequence[str]) -> np.ndarray:
-        """Return the control centroid once for each perturbation."""
-        return np.tile(self.centroid, (len(perturbations), 1))
 
 
 class Blend:
@@ -60,7 +45,7 @@ class Blend:
         names = self.effects.perturbations
         kernels = gene_kernels(gene_features, names, names)
         self.source_weights = source_weights(kernels, deviation_gram(self.effects))
-        own = OwnGene.of(training, self.effects)
+        own = own_genes(training, self.effects)
         self.mix = fit_mix(self.parts, self.effects, self._kernels(names), own)
         return self
 
@@ -81,7 +66,7 @@ class Blend:
         -------
         (len(perturbations), n_training + 1), the last column that of the control's direction.
         """
-        own = OwnGene.of(self.training, self.effects, perturbations)
+        own = own_genes(self.training, self.effects, perturbations)
         of_all = own.kernel(own.directions, self.mix.axes)
         kernels = self._kernels(perturbations)
         kernels["own gene"] = of_all[len(self.effects.perturbations) :]

@@ -1,7 +1,5 @@
 """Program proportions of knock-outs nobody measured, and the constraints they obey."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

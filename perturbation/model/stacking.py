@@ -6,8 +6,6 @@ they get the share 1 - (error / gain)^2, where gain is by how much they bring le
 closer, and error its standard error.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import nnls
 

@@ -15,7 +15,7 @@ class Families:
     sources = ("family", "noise")
     process = ""
 
-    def listed(self, source, genes, terms):
+    def listed(self, genes, terms):
         of_process = [bool(self.process) and name.startswith(self.process) for name in genes]
         return np.array(of_process, dtype=bool)[:, None] * (np.arange(len(terms)) == 0)
 

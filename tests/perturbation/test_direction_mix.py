@@ -17,7 +17,7 @@ from perturbation.model.effects import (
     residual_gram,
     response_basis,
 )
-from perturbation.model.own_gene import OwnGene
+from perturbation.model.own_gene import own_genes
 from tests.conftest import training_of
 from tests.perturbation.conftest import N_GENES, Families
 
@@ -112,7 +112,7 @@ def case(screen):
     effects = effects_of(training)
     candidates = direction_mix._candidates(PARTS)
     refits = refitted(training, kernels, relative_noise(effects), candidates)
-    return effects, kernels, OwnGene.of(training, effects), candidates, *refits
+    return effects, kernels, own_genes(training, effects), candidates, *refits
 
 
 def test_what_each_part_predicts_for_a_knockout_left_out_is_as_if_it_was_never_measured(case):

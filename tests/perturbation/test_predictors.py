@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.crossval.baselines import ControlCentroid
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.model import direction_mix
 from perturbation.model.effects import (
@@ -12,10 +13,9 @@ from perturbation.model.effects import (
     relative_noise,
 )
 from perturbation.model.gene_kernels import source_weights
-from perturbation.model.own_gene import OwnGene
+from perturbation.model.own_gene import own_genes
 from perturbation.model.predictors import (
     Blend,
-    ControlCentroid,
     OwnTranscript,
 )
 from tests.conftest import training_of
@@ -121,7 +121,7 @@ def test_one_huge_effect_does_not_set_the_length_of_predictions(screen):
     centroids, n_cells, base, _ = screen
     effects = effects_of(training_of(centroids, n_cells, base + 100))
     effects.lengths[0] *= 1000
-    own = OwnGene.of(training_of(centroids, n_cells, base + 100), effects)
+    own = own_genes(training_of(centroids, n_cells, base + 100), effects)
     mix = direction_mix.fit_mix(("mean",), effects, {}, own)
     (weight,) = mix.weights
     length = mix.maps["mean"].sum() / weight

@@ -84,7 +84,7 @@ class Families:
     def kernel(self, source, a, b):
         return np.array([[float(x[0] == y[0]) for y in b] for x in a]).reshape(len(a), len(b))
 
-    def listed(self, source, genes, terms):
+    def listed(self, genes, terms):
         return np.zeros((len(genes), len(terms)))
 
 

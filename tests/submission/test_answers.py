@@ -5,6 +5,7 @@ import re
 import runpy
 import shutil
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,10 @@ CELLS = {
     "a DataFrame": (pd.DataFrame, "gave DataFrame"),
 }
 PROPORTIONS = {
-    "no frame": (lambda t: t.to_numpy(), "are ndarray; expected a DataFrame"),
-    "a column less": (lambda t: t.drop(columns="lipo"), "have the columns pre_adipo, adipo, other"),
-    "another order": (lambda t: t[::-1], "in their order"),
-    "text": (lambda t: t.astype(str), "hold .*; expected numbers"),
+    "no frame": (lambda t: t.to_numpy(), "are ndarray, no DataFrame"),
+    "a column less": (lambda t: t.drop(columns="lipo"), "the columns pre_adipo, adipo, other of f"),
+    "another order": (lambda t: t[::-1], "perturbations asked, in order"),
+    "text": (lambda t: t.astype(str), "; expected numbers in"),
     "percent": (lambda t: t * 100, "must lie between 0 and 1"),
     "sum above 1": (lambda t: t + 0.1, "must have pre_adipo"),
     "lipo above adipo": (lambda t: t.assign(lipo=t["adipo"] + 0.01), "must have lipo <= adipo"),
@@ -269,7 +270,7 @@ def test_a_predictor_may_not_change_what_others_see(summary):
             training.perturbation_centroids.iloc[:] = 0
             return super().fit(training, gene_features)
 
-    before = summary.training.copy()
+    before = deepcopy(summary.training)
     model = main.fit(summary, None)
     genes = summary.training.genes.tolist()
     answer = main.predict(model, None, ["NEW"], genes, predictor=lambda: Spoiler("one row"))
