@@ -31,11 +31,14 @@ def read_names(path: str | Path) -> list[str]:
     return check_names(lines, str(path))
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean A, B?" with names like this one, or nothing."""
-    by_capitals = {str(gene).upper(): str(gene) for gene in known}
-    near = difflib.get_close_matches(name.upper(), by_capitals, cutoff=0.75)
-    return f" Did you mean {listed([by_capitals[n] for n in near])}?" if near else ""
+def check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raise InputError where a name is none of those known, with names like it."""
+    by_capitals = {gene.upper(): gene for gene in known}
+    for name in names:
+        if by_capitals.get(name.upper()) != name:
+            near = difflib.get_close_matches(name.upper(), by_capitals, cutoff=0.75)
+            like = f" Did you mean {listed([by_capitals[n] for n in near])}?" if near else ""
+            raise InputError(f"{name} is no {what}.{like}")
 
 
 def columns_in(file: CellsFile, genes: Sequence[str], source: Path) -> np.ndarray:

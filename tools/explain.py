@@ -14,16 +14,10 @@ import numpy as np
 import pandas as pd
 
 from evaluation.command import RESOURCES, command_parser, ending, users_main
-from evaluation.reading import did_you_mean
+from evaluation.reading import check_known
 from evaluation.report.words import inner, learnt_weights, weights_in_words
 from perturbation.data.summary import TrainingCentroids
-from perturbation.errors import InputError
-from perturbation.model.gene_features import (
-    GENE_FEATURES_FILE,
-    GeneFeatures,
-    SharedTerm,
-    load_gene_features,
-)
+from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
 from perturbation.output.model_file import load_model
 
@@ -56,56 +50,40 @@ def explain(
     top
         How many knock-outs, and genes each way, to list.
     """
-    predicted = pd.Series(centroid, training.genes)
-    delta = predicted - training.perturbed_centroid
-    own = "not among the measured genes"
-    if target in predicted.index:
-        level = training.control_centroid[predicted.index.get_loc(target)]
-        own = f"{level:.2f} in control cells, predicted {predicted[target]:.2f}"
-    rise, fall = (
-        ", ".join(f"{gene} {value:+.2f}" for gene, value in genes.items())
-        for genes in (delta.nlargest(top), delta.nsmallest(top))
-    )
-    lines = [target, *_basis(target, predictor, training, gene_features, top)]
-    lines += [f"  genes predicted to rise most: {rise}", f"  genes predicted to fall most: {fall}"]
-    return "\n".join([*lines, f"  its own transcript: {own}"])
-
-
-def _basis(
-    target: str,
-    predictor: Predictor,
-    training: TrainingCentroids,
-    gene_features: GeneFeatures,
-    top: int,
-) -> list[str]:
-    """Lines about the training knock-outs with the largest weights."""
-    knockouts, rung = training.perturbation_centroids.index, inner(predictor)
+    knockouts, mixed = training.perturbation_centroids.index, inner(predictor)
+    lines = [target]
     if target in knockouts:
-        return [f"  {target} was measured in training: its own mean profile is used."]
-    if (coefficients_of := getattr(rung, "coefficients", None)) is None:
-        return [f"  {type(rung).__name__} is no mix of training knock-outs: no weights to show."]
-    if not any(gene_features.known(name, [target])[0] for name in gene_features.sources):
-        return ["  Nothing is known about it: it gets the answer that fits all knock-outs."]
-    coefficients = coefficients_of([target])[0]
-    weights = coefficients / (np.abs(coefficients).sum() or 1.0)
-    lines = [
-        f"  weight of the way back to the control cells: {weights[len(knockouts) :].sum():.0%}",
-        "  training knock-outs with the largest weights:",
-    ]
-    for number in np.argsort(-np.abs(weights[: len(knockouts)]))[:top]:
-        lines.append(f"    {knockouts[number]:12} {weights[number]:+.1%}")
-        for name in gene_features.sources:
-            shared = (target, knockouts[number], TERMS_OF_A_SOURCE)
-            if terms := gene_features.shared_terms(name, *shared):
-                lines.append(f"      {name}: {'; '.join(_term(name, term) for term in terms)}")
+        lines += ["  It was measured in training: its own mean profile is used."]
+    elif not hasattr(mixed, "coefficients"):
+        lines += [f"  {type(mixed).__name__} is no mix of training knock-outs: no weights to show."]
+    elif target not in gene_features.row_of:
+        lines += ["  Nothing is known about it: it gets the answer that fits all knock-outs."]
+    else:
+        coefficients = mixed.coefficients([target])[0]
+        weights = coefficients / (np.abs(coefficients).sum() or 1.0)
+        back, weights = weights[len(knockouts) :].sum(), weights[: len(knockouts)]
+        lines += [f"  weight of the way back to the control cells: {back:.0%}"]
+        lines += ["  training knock-outs with the largest weights:"]
+        for number in np.argsort(-np.abs(weights))[:top]:
+            lines += [f"    {knockouts[number]:12} {weights[number]:+.1%}"]
+            lines += _shared(target, knockouts[number], gene_features)
+    delta = pd.Series(centroid - training.perturbed_centroid, training.genes)
+    for way, genes in (("rise", delta.nlargest(top)), ("fall", delta.nsmallest(top))):
+        named = ", ".join(f"{gene} {value:+.2f}" for gene, value in genes.items())
+        lines += [f"  genes predicted to {way} most: {named}"]
+    return "\n".join(lines)
+
+
+def _shared(target: str, knockout: str, gene_features: GeneFeatures) -> list[str]:
+    """Name the terms that two genes share, source by source; of a paper give the address."""
+    lines = []
+    for name in gene_features.sources:
+        terms = gene_features.shared_terms(name, target, knockout, TERMS_OF_A_SOURCE)
+        said = [f"{t.name} ({t.term})" if t.name else t.term for t in terms]
+        if name == "PubMed":
+            said = [PAPER.format(t.term) for t in terms]
+        lines += [f"      {name}: {'; '.join(said)}"] if terms else []
     return lines
-
-
-def _term(source: str, term: SharedTerm) -> str:
-    """Name a term; of a paper, whose title nobody stored, give the address."""
-    if source == "PubMed":
-        return PAPER.format(term.term)
-    return f"{term.name} ({term.term})" if term.name else term.term
 
 
 def explain_all(targets: list[str], model: Path, top: int) -> None:
@@ -113,12 +91,7 @@ def explain_all(targets: list[str], model: Path, top: int) -> None:
     training = load_model(model).training
     gene_features = load_gene_features(model / GENE_FEATURES_FILE)
     known = {*training.genes, *training.perturbation_centroids.index, *gene_features.row_of}
-    for target in targets:
-        if target not in known:
-            raise InputError(
-                f"{target} is no gene that is measured, knocked out in training or known to "
-                f"{GENE_FEATURES_FILE}.{did_you_mean(target, known)}"
-            )
+    check_known(targets, known, "gene that is measured, knocked out in training or known")
     predictor = fitted(users_main().shipped_predictor(), training, gene_features)
     centroids = predicted_centroids(predictor, targets, len(training.genes))
     for kind, weights in learnt_weights(predictor, gene_features).items():

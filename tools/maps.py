@@ -1,6 +1,4 @@
-"""Maps of cells or genes by scanpy, each with a sentence on how neighbours go together."""
-
-from __future__ import annotations
+"""Effects, and maps of cells or genes by scanpy, with a sentence on how neighbours go together."""
 
 import numpy as np
 import pandas as pd
@@ -11,11 +9,20 @@ from sklearn.preprocessing import normalize
 
 from evaluation.report.figures import Picture, short
 from evaluation.report.words import rank_correlation
+from perturbation.data.summary import TrainingCentroids
 
 SIZE = (4.2, 4.1)
 N_COMPONENTS = 30
 DOTS = (4, 24)
 """Area of a point in square points where there are many, and where there are few."""
+
+
+def effects_from(training: TrainingCentroids, centre: np.ndarray) -> pd.DataFrame:
+    """(n_knockouts, n_genes) centroids minus `centre`; 0 for a target's own transcript."""
+    effects = training.perturbation_centroids - centre
+    for name in effects.index.intersection(effects.columns):
+        effects.loc[name, name] = 0.0
+    return effects
 
 
 class Map:
@@ -60,8 +67,9 @@ class Map:
         says = f"{says}; a value goes with its neighbours' by a rank correlation of {likeness:.2f}."
         return Picture(draw, f"{self.what} {label}", says, SIZE)
 
-    def groups(self, groups: np.ndarray, label: str) -> Picture:
+    def groups(self, groups: pd.Series | np.ndarray, label: str) -> Picture:
         """Colour by group, the smallest on top."""
+        groups = np.asarray(groups, str)
         shares = pd.Series(groups).value_counts(normalize=True)
 
         def draw(figure: Figure) -> None:

@@ -12,7 +12,7 @@ from evaluation.crossval.folds import Settings
 from evaluation.crossval.run import run
 from evaluation.crossval.workers import Workers
 from evaluation.report.figures import Picture
-from evaluation.report.score_pictures import forest
+from evaluation.report.pictures import forest
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import Summary

@@ -1,16 +1,13 @@
 """The page about a cross-validation, the fast way or of whole submissions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd
 
 from evaluation.crossval.comparison import TITLES, by_perturbation, tables
 from evaluation.crossval.run import CrossValidation
-from evaluation.report import predictions
-from evaluation.report.page import Sections, facts, table, write_page
-from evaluation.report.score_pictures import Means, against, every_knockout, forest
+from evaluation.report import pictures
+from evaluation.report.page import Sections, bullets, table, write_page
 from evaluation.scoring.metrics import METRICS
 from perturbation.competition import PROGRAM_FLAGS
 
@@ -27,26 +24,26 @@ def write_report(result: CrossValidation, directory: Path) -> Path:
     shown = [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
     shares = result.shared.truth.proportions
     sections: Sections = {
-        "What decides": [forest(result.comparisons)],
+        "What decides": [pictures.forest(result.comparisons)],
         "Where it earns and where it fails": [
-            against(means, lengths, "length of the effect", log=True),
-            against(means, training.n_cells, "number of cells", log=True),
-            against(means, control, "the target's expression", log=False),
+            pictures.against(means, lengths, "length of the effect"),
+            pictures.against(means, training.n_cells, "number of cells"),
+            pictures.against(means, control, "the target's expression"),
         ],
         "Best, median and worst effect": [
-            predictions.effect(name, seen[name].effects, pearson[name]) for name in shown
+            pictures.effect(name, seen[name].effects, pearson[name]) for name in shown
         ],
         "Own transcript and strength": [
-            predictions.own_transcript(scores),
-            predictions.strength(scores),
+            pictures.own_transcript(scores),
+            pictures.strength(scores),
         ],
         "Predicted and true cells": [
-            predictions.cells(name, seen[name].cells, mmd[name]) for name in shown
+            pictures.cells(name, seen[name].cells, mmd[name]) for name in shown
         ],
         "Program proportions": [
-            predictions.shares(scores, shares, program) for program in PROGRAM_FLAGS
+            pictures.shares(scores, shares, program) for program in PROGRAM_FLAGS
         ],
-        "Every knock-out": [every_knockout(means)],
+        "Every knock-out": [pictures.every_knockout(means)],
         "Tables": [
             *(
                 table(found.rename_axis("contender"), str(found.columns.name))
@@ -54,13 +51,13 @@ def write_report(result: CrossValidation, directory: Path) -> Path:
             ),
             _knockout_table(means, training.n_cells),
         ],
-        "Settings and learnt weights": [facts(result.words)],
+        "Settings and learnt weights": [bullets(map(": ".join, result.words.items()))],
     }
     title = "Cross-validation on held-out knock-outs"
     return write_page(directory, title, result.words["Data"], sections)
 
 
-def _knockout_table(means: Means, n_cells: pd.Series) -> str:
+def _knockout_table(means: pictures.Means, n_cells: pd.Series) -> str:
     titled = [means[metric].add_prefix(f"{TITLES[metric]}, ") for metric in METRICS]
     frame = pd.concat([n_cells.rename("cells"), *titled], axis=1).rename_axis("knock-out")
     return table(frame, "Every knock-out, mean over repeats and panels")

@@ -1,7 +1,5 @@
 """Matplotlib pictures as HTML: one light and one dark rendering, nothing too small to read."""
 
-from __future__ import annotations
-
 import io
 from base64 import b64encode
 from collections.abc import Callable
@@ -16,7 +14,6 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from perturbation.files import whole_file
@@ -84,15 +81,6 @@ def short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:9]}…{name[-12:]}"
 
 
-def plain_log(ax: Axes, axes: str = "xy") -> None:
-    """Make axes logarithmic with 1, 2, 3 and 5 written as plain numbers."""
-    ax.set(**{f"{name}scale": "log" for name in axes})
-    for axis in (getattr(ax, f"{name}axis") for name in axes):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
-        axis.set_major_formatter("{x:,.6g}")
-        axis.set_minor_formatter(NullFormatter())
-
-
 def heat(ax: Axes, table: pd.DataFrame, **options: Any) -> AxesImage:  # noqa: ANN401, imshow's
     """Draw a table as colours, its names at the sides."""
     ax.set_xticks(range(table.shape[1]), [short(str(name)) for name in table], rotation=90)
@@ -108,8 +96,7 @@ def scatter(
     ylabel: str,
     says: str,
     *,
-    line: pd.Series | None = None,
-    log: bool = False,
+    line: pd.Series | pd.DataFrame | None = None,
 ) -> Picture:
     """Draw each column of `y` against `x`, a colour each, and a line from its index to its values.
 
@@ -119,13 +106,12 @@ def scatter(
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
         if line is not None:
-            ax.plot(line, color="C7", lw=1, ls="--", label=line.name)
+            lines = line.to_frame() if isinstance(line, pd.Series) else line
+            ax.plot(lines, color="C7", lw=1, ls="--", label=list(lines))
         for number, name in enumerate(y):
             points = ax.scatter(x, y[name], 10, label=short(str(name)), lw=0, alpha=0.7)
             points.set(color=f"C{number % 7}", zorder=3 - number / 9, rasterized=True)
         ax.set(xlabel=xlabel, ylabel=ylabel)
-        if log:
-            plain_log(ax)
         figure.legend(loc="outside lower left", ncols=2)
         name_points(figure, ax, x, y.iloc[:, 0])
 

@@ -1,8 +1,6 @@
 """One self-contained HTML page: sections, tables one can sort and search, nothing loaded."""
 
-from __future__ import annotations
-
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -56,17 +54,9 @@ def render(title: str, intro: str, sections: Sections) -> str:
     )
 
 
-def bullets(sentences: Collection[str]) -> str:
+def bullets(sentences: Iterable[str]) -> str:
     """Sentences as a list."""
     return f"<ul>{''.join(f'<li>{escape(words)}</li>' for words in sentences)}</ul>"
-
-
-def facts(words: Mapping[str, str]) -> str:
-    """Names and what is said of them, in two columns."""
-    rows = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(said)}</dd>" for name, said in words.items()
-    )
-    return f"<dl>{rows}</dl>"
 
 
 def table(frame: pd.DataFrame, caption: str, html: Collection[str] = ()) -> str:

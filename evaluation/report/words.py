@@ -1,7 +1,5 @@
 """What sentences say: how two columns of numbers go together, and what a predictor weighs."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 from evaluation.report.figures import Picture, scatter, short
 from evaluation.report.page import bullets, render, table
-from evaluation.report.score_pictures import every_knockout
+from evaluation.report.pictures import every_knockout
 from evaluation.scoring.metrics import METRICS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)

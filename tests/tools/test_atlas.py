@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from tools.atlas.__main__ import _fat_cells
-from tools.atlas.left_out import coverage, expected
+from tools.atlas.predicted import coverage, expected
 
 
 def test_intervals_rise_with_closeness_and_hold_what_they_promise():
@@ -37,5 +37,5 @@ def test_the_csv_holds_every_target_once(all_pages):
 def test_what_ranks_fat_cells_is_withheld_where_it_is_noise(all_pages):
     for name, (paths, _, _) in all_pages.items():
         table = pd.read_csv(paths["atlas"].with_name("atlas.csv"))
-        is_withheld = "No ranking is shown" in paths["atlas"].read_text()
+        is_withheld = "no ranking is shown" in paths["atlas"].read_text()
         assert is_withheld == (not len(table.filter(regex="^shift of").columns)), name

@@ -11,34 +11,28 @@ import sys
 from html import escape
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from evaluation.command import RESOURCES, command_parser, ending
 from evaluation.reading import read_names
-from evaluation.report.figures import Picture
+from evaluation.report.figures import Picture, scatter
 from evaluation.report.page import Sections, bullets, table, write_page
 from evaluation.report.words import SIGNIFICANT, rank_correlation
 from perturbation.competition import PERTURBATIONS_FILE
 from perturbation.files import check_writable, whole_file
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from perturbation.output.model_file import load_model
-from tools.atlas.left_out import LEVEL, N_PANEL_GENES, coverage, expected, leave_one_out
-from tools.atlas.targets import make_atlas
+from tools.atlas import predicted
 from tools.maps import Map
 
 SEED = 0
 CSV = "atlas.csv"
 N_RANKED = 20
-MAPPED = ("strength", "axis 1")
 CAPTION = (
-    f"Expected Pearson delta with its {LEVEL:.0%} interval, low to high; nearest training "
-    "knock-outs with their measured shift of adipo; expression: of the target in control cells; "
-    "strength: length of the predicted effect. Search finds genes, knock-outs and terms; a click "
-    "on a heading sorts"
+    "Expected Pearson delta and its interval; nearest training knock-outs, with their measured "
+    "shift of adipo; expression of the target in control cells; strength: length of the predicted "
+    "effect. Search finds genes, knock-outs and terms; a click on a heading sorts"
 )
-PAPERS = "https://pubmed.ncbi.nlm.nih.gov/?term={}%5BTitle%2FAbstract%5D"
 
 
 def atlas_page(model_directory: Path, targets: Path, out: Path) -> Path:
@@ -62,25 +56,24 @@ def atlas_page(model_directory: Path, targets: Path, out: Path) -> Path:
     names = read_names(targets)
     model = load_model(model_directory)
     gene_features = load_gene_features(model_directory / GENE_FEATURES_FILE)
-    left_out = leave_one_out(model, gene_features)
-    atlas, places = make_atlas(model, gene_features, names, left_out)
+    left_out = predicted.leave_one_out(model, gene_features)
+    atlas, places = predicted.make_atlas(model, gene_features, names, left_out)
     rho, p = rank_correlation(left_out["predicted"], left_out["measured"], "greater")
     ranks = p < SIGNIFICANT
     if not ranks:  # to sort by what is noise would be a ranking too
         atlas = atlas.drop(columns=atlas.filter(like="shift of "))
     with whole_file(out / CSV) as unfinished:
         atlas.to_csv(unfinished, float_format="%.5g")
-    fat_cells = [
-        f"Of knock-outs left out, the predicted shares {'tell' if ranks else 'do not tell'} which "
-        f"have more adipo cells (rank correlation {rho:+.2f}, one-sided p {p:.2g})."
-    ]
-    if not ranks:
-        fat_cells += ["No ranking is shown, and no shift of programs below: they would be noise."]
+    tell = "tell" if ranks else "do not tell (so no ranking is shown, which would be noise)"
+    fat_cells = (
+        f"Of knock-outs left out, the predicted shares {tell} which have more adipo cells (rank "
+        f"correlation {rho:+.2f}, one-sided p {p:.2g})."
+    )
     targets_map = Map(places.to_numpy(), "targets", SEED)
     sections: Sections = {
         "How far to believe it": [_believe(left_out), _closeness_picture(left_out)],
-        "Fat cells": [bullets(fat_cells), *(_fat_cells(atlas) if ranks else [])],
-        "Map of the targets": [_map(targets_map, atlas[column]) for column in MAPPED],
+        "Fat cells": [bullets([fat_cells]), *(_fat_cells(atlas) if ranks else [])],
+        "Map of the targets": [_map(targets_map, atlas[name]) for name in ("strength", "axis 1")],
         "All targets": [
             f'<p><a href="{CSV}" download>{CSV}</a>, the table as a file.</p>',
             _targets(atlas, CAPTION),
@@ -96,43 +89,38 @@ def _believe(left_out: pd.DataFrame) -> str:
     return bullets(
         [
             f"Each of {len(scores)} training knock-outs was left out and predicted from the "
-            f"others: Pearson delta {scores.mean():.3f} ± {scores.sem():.3f} on the most variable "
-            f"genes ({N_PANEL_GENES:,} at most), from {scores.min():.2f} to {scores.max():.2f}.",
+            f"others: Pearson delta {scores.mean():.3f} ± {scores.sem():.3f} on variable genes, "
+            f"from {scores.min():.2f} to {scores.max():.2f}.",
             "A target's interval is that of knock-outs as close. Closeness is the likeness of what "
             "is known about a gene and about the nearest training knock-out; its rank correlation "
             f"with Pearson delta is {rho:+.2f} (p {p:.2g}).",
-            f"The interval is to hold {LEVEL:.0%} of scores. Of the training knock-outs it held "
-            f"{coverage(left_out):.0%}, each with an interval made of the others.",
+            f"The interval is to hold {predicted.LEVEL:.0%} of scores. Of the training knock-outs "
+            f"it held {predicted.coverage(left_out):.0%}, each with an interval of the others.",
         ]
     )
 
 
 def _closeness_picture(left_out: pd.DataFrame) -> Picture:
     closeness = left_out["closeness"]
-    grid = np.linspace(closeness.min(), closeness.max(), 60)
-    band = expected(left_out, grid)
-
-    def draw(figure: Figure) -> None:
-        ax = figure.subplots()
-        ax.fill_between(grid, band["low"], band["high"], color="C0", alpha=0.2, lw=0)
-        ax.plot(grid, band["expected"], color="C0")
-        ax.scatter(closeness, left_out["pearson_delta"], 12, color="C1")
-        ax.set(xlabel="closeness to another training knock-out", ylabel="Pearson delta, left out")
-
-    first, last = band["expected"].iloc[[0, -1]]
+    band = predicted.expected(left_out, closeness.sort_values()).set_axis(closeness.sort_values())
     says = (
-        "Dots: knock-outs left out; line and band: what is expected of a target as close, "
-        f"{first:.2f} at the left end, {last:.2f} at the right."
+        "Dots: knock-outs left out; lines: what is expected of a target as close, "
+        f"{band['expected'].iloc[0]:.2f} at the left end, {band['expected'].iloc[-1]:.2f} at the "
+        "right, and the interval."
     )
-    return Picture(draw, "Pearson delta of knock-outs left out against closeness", says)
+    dots = left_out["pearson_delta"].to_frame("knock-outs left out")
+    xlabel = "closeness to another training knock-out"
+    return scatter(closeness, dots, xlabel, "Pearson delta, left out", says, line=band)
 
 
 def _fat_cells(atlas: pd.DataFrame) -> list[str]:
     """Return the targets predicted to lower and to raise fat cells most."""
     ranked = atlas.sort_values("shift of adipo")
     few, many = ranked.head(N_RANKED), ranked.tail(N_RANKED)[::-1]
-    captions = ("Predicted to lower fat cells most", "Predicted to raise fat cells most")
-    return [_targets(rows, words) for rows, words in zip((few, many), captions, strict=True)]
+    return [
+        _targets(few, "Predicted to lower fat cells most"),
+        _targets(many, "Predicted to raise fat cells most"),
+    ]
 
 
 def _map(targets: Map, values: pd.Series) -> Picture:
@@ -144,23 +132,19 @@ def _map(targets: Map, values: pd.Series) -> Picture:
 
 
 def _targets(atlas: pd.DataFrame, caption: str) -> str:
-    """Return rows of the atlas as a table; reasons unfold, papers are links."""
-    frame = atlas.round(3).assign(papers=[_link(PAPERS.format(n), "PubMed") for n in atlas.index])
+    """Return rows of the atlas as a table; reasons unfold, their papers are links."""
+    frame = atlas.round(3)
     why = [_with_links(text).replace("\n", "<br>") for text in frame.pop("why")]
     whys = [f"<details><summary>why</summary><pre>{text}</pre></details>" for text in why]
     frame.insert(0, "why", whys)
-    return table(frame, caption, html=["papers", "why"])
+    return table(frame, caption, html=["why"])
 
 
 def _with_links(text: str) -> str:
     """Escape, and make addresses of papers links."""
     return re.sub(
-        r"https://pubmed[^\s;]+", lambda m: _link(m[0], m[0].split("/")[-2]), escape(text)
+        r"(https://pubmed\S+/(\d+)/)", r'<a href="\1" rel="noreferrer">\2</a>', escape(text)
     )
-
-
-def _link(address: str, words: str) -> str:
-    return f'<a href="{escape(address)}" rel="noreferrer">{escape(words)}</a>'
 
 
 def main(arguments: list[str] | None = None) -> int:

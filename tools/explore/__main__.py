@@ -9,15 +9,14 @@ import sys
 from pathlib import Path
 
 from evaluation.command import RESOURCES, command_parser, ending
-from evaluation.report.page import PAGE, Sections, bullets, facts, table, write_page
+from evaluation.reading import check_known
+from evaluation.report.page import PAGE, Sections, bullets, table, write_page
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.data.dataset import open_dataset
 from perturbation.files import check_writable
-from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
+from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from tools.explore import pictures
-from tools.explore.cell_map import cell_maps, check_named
-from tools.explore.look import DEPTH, POOL, Look, look_at
-from tools.explore.oddities import oddities, pool_shifts
+from tools.explore.look import DEPTH, POOL, Look, look_at, oddities
 
 SEED = 0
 AXES = "Axes, their share of variance, rank correlation with the shares of programs, and genes"
@@ -45,11 +44,11 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
     check_writable(out / PAGE)
     gene_features = load_gene_features(model / GENE_FEATURES_FILE)
     dataset = open_dataset(data)
-    check_named(named, dataset)
+    check_known(named, {*dataset.genes, *dataset.labels}, "gene or knock-out of these data")
     look = look_at(dataset)
     sections: Sections = {
-        "What is here": [facts(_facts(look))],
-        "Map of the cells": cell_maps(look, named, SEED),
+        "What is here": [bullets(_facts(look))],
+        "Map of the cells": pictures.cell_maps(look, named, SEED),
         "How strong the effects are": [
             pictures.strength_and_chance(look),
             pictures.strength_and_expression(look),
@@ -57,39 +56,25 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
         "First axes of the effects": [table(pictures.axis_table(look), AXES)],
         "Programs": [pictures.shares(look, program) for program in PROGRAM_FLAGS],
         "Knock-outs and genes": [pictures.heat_map(look)],
-        "What is odd": _odd(look, gene_features, data),
+        "What is odd": [bullets(oddities(look, gene_features, data))],
     }
     intro = f"{data.resolve().name}: look at it before you model it."
     return write_page(out, "The data", intro, sections)
 
 
-def _facts(look: Look) -> dict[str, str]:
-    training, n = look.summary.training, look.strengths["n_cells"]
-    depth = "not told: no " + DEPTH
-    if DEPTH in look.obs:
-        low, middle, high = look.obs[DEPTH].quantile([0.05, 0.5, 0.95])
-        depth = f"median {middle:,.0f} counts a cell; 90 percent {low:,.0f} to {high:,.0f}"
-    return {
-        "Cells": f"{len(look.obs):,}, of which {training.n_control_cells:,} controls",
-        "Genes": f"{len(training.genes):,}; effects, axes and map are of the "
+def _facts(look: Look) -> list[str]:
+    training, n, obs = look.summary.training, look.strengths["n_cells"], look.obs
+    depth = f"median {obs[DEPTH].median():,.0f} counts a cell" if DEPTH in obs else f"no {DEPTH}"
+    return [
+        f"Cells: {len(obs):,}, of which {training.n_control_cells:,} controls",
+        f"Genes: {len(training.genes):,}; effects, axes and map are of the "
         f"{look.effects.shape[1]:,} most variable",
-        "Knock-outs": f"{len(n):,}, of {n.min():,} ({n.idxmin()}) to {n.max():,} cells each, "
+        f"Knock-outs: {len(n):,}, of {n.min():,} ({n.idxmin()}) to {n.max():,} cells each, "
         f"{n.median():,.0f} in the median",
-        "Pools": str(look.obs[POOL].nunique()) if POOL in look.obs else f"not told: no {POOL}",
-        "Depth": depth,
-        "Sample": f"{len(look.panel):,} cells, as many of each knock-out and of the controls",
-    }
-
-
-def _odd(look: Look, gene_features: GeneFeatures, data: Path) -> list[str]:
-    found, shifts = oddities(look, gene_features, data), pool_shifts(look)
-    odd = found.index[found["how many"] > 0]
-    sentences = [
-        f"Found {len(odd)} of {len(found)} things looked for: {'; '.join(odd) or 'none'}.",
-        f"Cells of pool {shifts.idxmax()} lie furthest from the means of their knock-outs: "
-        f"{shifts.max():.1f} times what chance gives, the median pool's {shifts.median():.1f}.",
+        f"Pools: {obs[POOL].nunique() if POOL in obs else f'no {POOL}'}",
+        f"Depth: {depth}",
+        f"Sample: {len(look.panel):,} cells, as many of each knock-out and of the controls",
     ]
-    return [bullets(sentences), table(found, "What was looked for")]
 
 
 def main(arguments: list[str] | None = None) -> int:

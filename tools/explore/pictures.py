@@ -1,19 +1,42 @@
-"""Pictures of the effects and shares, each with one sentence computed from the data."""
+"""Pictures of cells, effects and shares, each with one sentence computed from the data."""
 
-from __future__ import annotations
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from evaluation.report.figures import ROW, UNIT, Picture, heat, name_points, scatter
+from evaluation.report.figures import ROW, UNIT, Picture, heat, scatter
 from evaluation.report.words import SIGNIFICANT, rank_correlation
-from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from tools.explore.look import Look
+from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
+from tools.explore.look import POOL, Look
+from tools.maps import Map
 
+N_MAP_CELLS = 5000
 N_HEAT_GENES = 40
 N_AXIS_GENES = 8
+
+
+def cell_maps(look: Look, named: Sequence[str], seed: int) -> list[Picture]:
+    """Draw programs, pools, control against knocked out, and what the user names."""
+    shown = slice(None, None, -(-len(look.panel) // N_MAP_CELLS))
+    cells, obs = Map(look.panel[shown], "cells", seed), look.sample.iloc[shown]
+    programs = obs[list(PROGRAMS)].idxmax(axis=1).where(obs["lipo"] == 0, "lipo")
+    labels, genes = obs["gene"].astype(str), look.summary.training.genes.tolist()
+    kinds = np.where(labels == CONTROL_LABEL, "control", "knocked out")
+    drawn = [cells.groups(programs, "program"), cells.groups(kinds, "control or knocked out")]
+    if POOL in obs:
+        drawn.append(cells.groups(obs[POOL], "pool"))
+    for name in named:
+        if name in look.strengths.index:
+            which = np.where(labels == name, name, "other cells")
+            drawn.append(cells.groups(which, f"knock-out {name}"))
+        if name in genes:
+            values = look.summary.cells[shown, [genes.index(name)]].toarray()[:, 0]
+            says = f"Expression of {name}, seen in {np.mean(values > 0):.0%} of the cells"
+            drawn.append(cells.numbers(values, f"expression of {name}, {UNIT}", says))
+    return drawn
 
 
 def strength_and_chance(look: Look) -> Picture:
@@ -28,7 +51,7 @@ def strength_and_chance(look: Look) -> Picture:
     )
     ylabel = f"length of the effect\n{UNIT}"
     drawn = strength.to_frame("knock-outs")
-    return scatter(n, drawn, "cells", ylabel, says, line=by_chance, log=True)
+    return scatter(n, drawn, "cells", ylabel, says, line=by_chance)
 
 
 def strength_and_expression(look: Look) -> Picture | str:
@@ -61,47 +84,37 @@ def heat_map(look: Look) -> Picture:
         image = heat(figure.subplots(), effects, vmin=-limit, vmax=limit)
         figure.colorbar(image, location="top", label=f"minus control, {UNIT}", aspect=40, pad=0.01)
 
-    likeness = np.corrcoef(effects) - 2 * np.eye(len(effects))
-    a, b = divmod(int(np.argmax(likeness)), len(effects))
     says = (
-        f"The {effects.shape[1]} genes that differ most between knock-outs; a target's own "
-        f"transcript is left out. Most alike here: {effects.index[a]} and {effects.index[b]} "
-        f"(correlation {likeness[a, b]:.2f}). The gene that moves most is "
-        f"{effects.abs().max().idxmax()}."
+        f"The {effects.shape[1]} genes that differ most between knock-outs, above all "
+        f"{effects.abs().max().idxmax()}; a target's own transcript is left out."
     )
     size = ROW * effects.shape[1] + 1.2, ROW * len(effects) + 1.8
     return Picture(draw, "Heat map of knock-outs by genes", says, size)
 
 
 def shares(look: Look, program: str) -> Picture:
-    """Draw the share of a program in every knock-out, with binomial noise, beside the control's."""
-    table = look.summary.training.proportions[program]
-    control, values = table[CONTROL_LABEL], table.drop(index=CONTROL_LABEL).sort_values()
-    error = np.sqrt(values * (1 - values) / look.strengths["n_cells"])[values.index]
-
-    def draw(figure: Figure) -> None:
-        ax, x = figure.subplots(), pd.Series(range(len(values)), values.index)
-        ax.axhline(control, color="C1", label="control")
-        ax.errorbar(x, values, error, fmt="o", ms=3, lw=0.8, color="C0", label="knock-outs ± s.e.")
-        ax.set(xlabel="knock-outs in order", ylabel=f"share of {program}", xticks=[])
-        figure.legend(loc="outside lower left", ncols=2)
-        name_points(figure, ax, x, values, n_named=6)
-
+    """Draw the share of a program in every knock-out beside the control's, and counting noise."""
+    table, n_cells = look.summary.training.proportions[program], look.strengths["n_cells"]
+    control, values = table[CONTROL_LABEL], table[n_cells.index]
+    half = 2 * np.sqrt(control * (1 - control) / n_cells)
+    noise = pd.DataFrame({"control + 2 s.e.": control + half, "control - 2 s.e.": control - half})
     says = (
-        f"{program}: {control:.3f} in the control; knock-outs, from {values.iloc[0]:.3f} "
-        f"({values.index[0]}) to {values.iloc[-1]:.3f} ({values.index[-1]}), spread by "
-        f"{values.std(ddof=0):.3f}; counting alone gives {np.sqrt((error**2).mean()):.3f}."
+        f"{program}: {control:.3f} in the control. {((values - control).abs() > half).sum()} of "
+        f"{len(values)} knock-outs lie further from it than two standard errors of counting, from "
+        f"{values.min():.3f} ({values.idxmin()}) to {values.max():.3f} ({values.idxmax()})."
     )
-    return Picture(draw, f"Share of {program} in every knock-out", says)
+    drawn, line = values.to_frame("knock-outs"), noise.set_axis(n_cells).sort_index()
+    return scatter(n_cells, drawn, "cells", f"share of {program}", says, line=line)
 
 
 def axis_table(look: Look) -> pd.DataFrame:
     """Genes with the largest weights on each axis, and how it goes with shares of programs."""
-    axes, flags = look.axes, list(PROGRAM_FLAGS)
-    both = axes.scores.join(look.summary.training.proportions[flags])
-    table = both.corr("spearman").loc[axes.scores.columns, flags]
-    table.insert(0, "share of variance", axes.shares)
-    for column, sign in (("genes that rise along it", 1), ("genes that fall", -1)):
-        most = ((sign * axes.genes.loc[axis]).nlargest(N_AXIS_GENES) for axis in table.index)
-        table[column] = [", ".join(of.index) for of in most]
+    names = [f"axis {number + 1}" for number in range(look.axes.n_components_)]
+    scores = pd.DataFrame(look.axes.transform(look.effects), look.effects.index, names)
+    both = scores.join(look.summary.training.proportions[list(PROGRAM_FLAGS)])
+    table = both.corr("spearman").loc[names, list(PROGRAM_FLAGS)]
+    table.insert(0, "share of variance", look.axes.explained_variance_ratio_)
+    order = look.effects.columns.to_numpy()[np.argsort(look.axes.components_, axis=1)]
+    table["genes that rise along it"] = [", ".join(genes[-N_AXIS_GENES:]) for genes in order]
+    table["genes that fall"] = [", ".join(genes[:N_AXIS_GENES]) for genes in order]
     return table

@@ -8,13 +8,12 @@ archives of the same name on bioconductor.org. Neither R nor an installation is 
     python -m tools.gene_features.bioconductor data/packages data/gene_sets
 """
 
-from __future__ import annotations
-
 import gzip
 import sqlite3
 import sys
 from collections import defaultdict
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from evaluation.command import command_parser, ending
@@ -53,9 +52,9 @@ def write_gene_sets(packages: Path, out: Path) -> None:
     InputError
         If a database is missing or is not what its name says.
     """
-    genes = _find(packages, "org.Hs.eg.sqlite")
-    names = dict(_query(_find(packages, "GO.sqlite"), _GO_NAMES))
-    date = dict(_query(genes, "SELECT name, value FROM metadata"))
+    genes = partial(_query, packages, "org.Hs.eg.sqlite")
+    date = dict(genes("SELECT name, value FROM metadata"))
+    names = dict(_query(packages, "GO.sqlite", _GO_NAMES))
     ncbi, uniprot = f"NCBI Gene {date['EGSOURCEDATE']}", f"UniProt of {date['UPSOURCEDATE']}"
     out.mkdir(parents=True, exist_ok=True)
     notes = {
@@ -64,11 +63,11 @@ def write_gene_sets(packages: Path, out: Path) -> None:
         "Pfam": (f"domains in {uniprot}", "CC0 1.0 (Pfam), CC-BY 4.0 (UniProt)"),
     }
     for source, (version, licence) in notes.items():
-        sets = gene_sets(_query(genes, _PAIRS.format(*_SETS[source])), SET_SIZES[source])
+        sets = gene_sets(genes(_PAIRS.format(*_SETS[source])), SET_SIZES[source])
         lines = ("\t".join([term, names.get(term, ""), *of]) for term, of in sets.items())
         comments = [f"# version: {version}", f"# licence: {licence}"]
         _write(out / f"{source}.gmt.gz", [*comments, *lines])
-    aliases = sorted(_query(genes, _PAIRS.format("alias_symbol", "alias")))
+    aliases = sorted(genes(_PAIRS.format("alias_symbol", "alias")))
     _write(out / "aliases.tsv.gz", ["alias\tsymbol", *map("\t".join, aliases)])
 
 
@@ -92,23 +91,19 @@ def _write(path: Path, lines: list[str]) -> None:
     print(f"{path}: {sum(not line.startswith('#') for line in lines):,} lines")
 
 
-def _find(directory: Path, name: str) -> Path:
-    found = sorted(directory.rglob(name))
+def _query(packages: Path, name: str, query: str) -> list[tuple[str, str]]:
+    found = sorted(packages.rglob(name))
     if len(found) != 1:
         raise InputError(
-            f"{directory} holds {len(found)} files named {name}, expected 1. Unpack the packages "
+            f"{packages} holds {len(found)} files named {name}, expected 1. Unpack the packages "
             "r-bioc-org.hs.eg.db and r-bioc-go.db there (see resources/README.md)."
         )
-    return found[0]
-
-
-def _query(path: Path, query: str) -> list[tuple[str, str]]:
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return database.execute(query).fetchall()
+        with closing(sqlite3.connect(f"{found[0].absolute().as_uri()}?mode=ro", uri=True)) as file:
+            return file.execute(query).fetchall()
     except sqlite3.DatabaseError as error:
         raise InputError(
-            f"{path} is not the database it should be: {error}. Unpack the package again."
+            f"{found[0]} is not the database it should be: {error}. Unpack the package again."
         ) from error
 
 

@@ -9,8 +9,6 @@ of sparse arrays with the version and licence of every source:
 A FILE may be given as NAME=FILE; else its source has the start of the file's own name.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys
@@ -25,7 +23,6 @@ from evaluation.command import command_parser, ending
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
 from tools.gene_features.coverage import print_coverage
-from tools.gene_features.feature_file import tables_of_file, write_gene_features
 from tools.gene_features.files import read_pairs
 from tools.gene_features.tables import (
     DIMENSION,
@@ -33,7 +30,9 @@ from tools.gene_features.tables import (
     embedding_table,
     gene_set_table,
     network_table,
+    tables_of_file,
     unambiguous_aliases,
+    write_gene_features,
 )
 
 
@@ -95,9 +94,8 @@ def _symbol_of(options: argparse.Namespace) -> dict[str, str]:
 
 def _name_and_path(text: str) -> tuple[str, Path]:
     """Split NAME=FILE; a file given alone lends its source the start of its own name."""
-    name, equals, path = text.partition("=")
-    if not equals or "/" in name:
-        name, path = Path(text).name.split(".")[0], text
+    name, _, path = text.rpartition("=")
+    name = name or Path(path).name.split(".")[0]
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise InputError(
             f"{name!r} is no name for a source: expected letters, digits, - and _. "

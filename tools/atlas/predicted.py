@@ -1,6 +1,4 @@
-"""How far to believe a prediction: every training knock-out left out once, and what that says."""
-
-from __future__ import annotations
+"""What is predicted of every target, what that leans on, and how far to believe it."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,20 +6,29 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from sklearn.decomposition import PCA
 
 from evaluation.command import users_main
 from evaluation.scoring.metrics import pearson_delta
+from perturbation.competition import CONTROL_LABEL
 from perturbation.data.summary import TrainingCentroids
 from perturbation.model.cells import most_variable_genes
 from perturbation.model.gene_features import GeneFeatures
+from perturbation.model.parts import fitted, predicted_centroids
 from perturbation.output.model_file import Model
 from perturbation.progress import progress
+from tools.explain import explain
+from tools.maps import effects_from
 
 N_PANEL_GENES = 1000
 """Most variable genes, as the platform's hidden panel behaves like these."""
 LEVEL = 0.8
 FEWEST = 10
 """Training knock-outs behind an interval, at least; else the nearest third in closeness."""
+
+N_AXES = 20
+AXES_SHOWN = 3
+N_NEAREST = 3
 
 
 def leave_one_out(model: Model, gene_features: GeneFeatures) -> pd.DataFrame:
@@ -88,3 +95,45 @@ def coverage(left_out: pd.DataFrame) -> float:
         band = expected(left_out.drop(index=name), [row["closeness"]]).iloc[0]
         inside.append(band["low"] <= row["pearson_delta"] <= band["high"])
     return float(np.mean(inside))
+
+
+def make_atlas(
+    model: Model, gene_features: GeneFeatures, targets: list[str], left_out: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predict every target by main.py's own parts, in blocks.
+
+    Returns
+    -------
+    Numbers by target, and in `why` what tools.explain prints of each; (n_targets, n_axes) predicted
+    effects on the principal components of the training effects.
+    """
+    training = model.training
+    predictor = fitted(users_main().shipped_predictor(), training, gene_features)
+    effects = effects_from(training, training.perturbed_centroid)
+    axes = PCA(min(N_AXES, *effects.shape), svd_solver="full").fit(effects).components_
+    names = [f"axis {number + 1}" for number in range(len(axes))]
+    rows = []
+    for target, centroid in zip(
+        targets, predicted_centroids(predictor, targets, len(training.genes)), strict=True
+    ):
+        delta = (centroid - training.perturbed_centroid) * (training.genes != target)
+        why = explain(target, centroid, predictor, training, gene_features, N_NEAREST)
+        rows.append([np.linalg.norm(delta), why, *axes @ delta])
+    told = pd.DataFrame(rows, targets, ["strength", "why", *names])
+    near = similarity(targets, training, gene_features)
+    _, proportions = users_main().predict(model, gene_features, targets, training.genes.tolist())
+    shifts = training.proportions - training.proportions.loc[CONTROL_LABEL]
+    table = expected(left_out, near.max(axis=1)).set_axis(targets).rename_axis("target")
+    table = table.assign(
+        closeness=near.max(axis=1),
+        nearest=[_nearest(row, shifts["adipo"]) for _, row in near.iterrows()],
+        expression=pd.Series(training.control_centroid, training.genes),
+    ).join(told.drop(columns=names[AXES_SHOWN:]))
+    control = training.proportions.loc[CONTROL_LABEL, list(proportions)]
+    return table.join((proportions - control).add_prefix("shift of ")), told[names]
+
+
+def _nearest(similarity: pd.Series, shift_of_adipo: pd.Series) -> str:
+    """Knock-outs about which the most alike is known, each with its measured shift of adipo."""
+    most = similarity.nlargest(N_NEAREST)
+    return ", ".join(f"{k} ({shift_of_adipo[k]:+.3f})" for k in most.index[most > 0]) or "none"
