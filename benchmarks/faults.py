@@ -69,7 +69,6 @@ COSTS = re.compile(rb"\(\) at most \d+ s and [\d.]+ GB")
 TRY_STRACE = ["/bin/sh", "-c", "strace -o /dev/null true 2> /dev/null"]
 WRITES = "write,pwrite64,writev,pwritev"
 
-Contents = dict[str, bytes]
 Work = Callable[[Path], int | None]
 """Writes into a directory and returns an exit status."""
 Fault = tuple[signal.Signals, float] | Callable[[Path], object]
@@ -136,13 +135,13 @@ def _child(pipe: Connection, work: Work, target: Path, fault: Fault | None) -> N
     sys.exit(TRACEBACK if status == FAILED and "Traceback" in told.getvalue() else status)
 
 
-def contents_of(directory: Path) -> Contents:
+def contents_of(directory: Path) -> dict[str, bytes]:
     """Every file below a directory, hidden ones too."""
     files = [path for path in directory.rglob("*") if path.is_file()]
     return {str(f.relative_to(directory)): COSTS.sub(b"", f.read_bytes()) for f in files}
 
 
-def attempt(work: Work, contents: Contents, fault: Fault) -> tuple[str, bool]:
+def attempt(work: Work, contents: dict[str, bytes], fault: Fault) -> tuple[str, bool]:
     """Disturb a run, look at what it left, and run again.
 
     Returns
@@ -152,29 +151,21 @@ def attempt(work: Work, contents: Contents, fault: Fault) -> tuple[str, bool]:
     """
     with tempfile.TemporaryDirectory(prefix="faults_") as directory:
         target = Path(directory)
-        try:
-            end = run(work, target, fault)
-            left = contents_of(target)
-            if end in ("killed", "crashed"):  # it could not tidy up
-                left = {name: raw for name, raw in left.items() if name in contents}
-            fine = left.items() <= contents.items()
-            if target.is_mount():
-                _call("mount", "-o", "remount,size=1g", target)
-            again = run(work, target) == "finished" and contents_of(target) == contents
-        finally:
-            if target.is_mount():
-                _call("umount", target)
+        end = run(work, target, fault)
+        left = contents_of(target)
+        if target.is_mount():
+            subprocess.run(["/bin/umount", target], check=True)
+        if end in ("killed", "crashed"):  # it could not tidy up
+            left = {name: raw for name, raw in left.items() if name in contents}
+        fine = left.items() <= contents.items()
+        again = run(work, target) == "finished" and contents_of(target) == contents
     return end, fine and again
 
 
 def fill_disk(room: int, target: Path) -> None:
     """Give so many bytes of room, unnoticed by the check before the work."""
-    _call("mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", target)
+    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", target], check=True)
     vars(prediction_file)["need_room"] = lambda *_: None
-
-
-def _call(*command: str | Path) -> None:
-    subprocess.run(command, check=True)
 
 
 def fail_write(name: str, number: int, target: Path) -> None:
@@ -196,7 +187,7 @@ def refuse_memory(more: int, _target: Path) -> None:
 
 
 def all_faults(
-    name: str, contents: Contents, seconds: float, n: int
+    name: str, contents: dict[str, bytes], seconds: float, n: int
 ) -> Iterator[tuple[str, str, Sequence[Fault]]]:
     """Every kind of fault, how it may end a run, and its tries: starved less often than killed."""
     moments, within = np.linspace(0, seconds, n), f"at moments up to {seconds:.2f} s"

@@ -15,6 +15,7 @@ import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from perturbation.competition import (
     CONTROL_LABEL,
@@ -24,8 +25,7 @@ from perturbation.competition import (
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
-from simulation.cells import write_cells
-from simulation.world import World, draw_world
+from simulation.world import World, draw_cells, draw_world
 from tools.competition_layout import write_lists, write_proportions
 
 # Published figures at full size, as shares.
@@ -37,6 +37,10 @@ GENES_TO_PREDICT_SHARE = 10_238 / 21_592
 GUIDES_PER_KNOCKOUT, CONTROL_GUIDES = 4, 113
 
 CELLS_A_PERTURBATION_SD = 0.4
+CELLS_PER_DRAW = 256
+"""Fixed, so that the values drawn depend on nothing but the seed."""
+CHUNK = 2**16
+"""Stored values in a chunk of the file."""
 
 
 def simulate(
@@ -122,32 +126,62 @@ def _write_files(
 ) -> np.ndarray:
     """Write cells and the observed share of them in each program; `truth_of` goes into uns.
 
-    The local ground truth is dense, and of its cells the knock-out alone is told.
+    The local ground truth is dense, and of its cells the knock-out alone is told. The block that
+    starts at row i is drawn from `[*seed, i]`. Returned are the means of the controls and of all
+    other cells, (2, n_genes).
     """
     pools = rng.integers(len(world.pool_shift), size=len(rows))
     pools = pools[np.argsort(pools + rng.normal(0, 0.3, len(rows)))]  # a pool's stand together
     rows = rng.permutation(rows)
-    labels = np.append(world.knockouts, CONTROL_LABEL).astype(object)[rows]
-    is_truth = truth_of is not None
+    is_control, labels = rows == -1, np.append(world.knockouts, CONTROL_LABEL).astype(object)[rows]
+    sums, facts = np.zeros((2, len(world.genes))), []
     with h5py.File(paths[0], "w") as file:
-        facts, centroids = write_cells(
-            file, world, rows, pools, seed, is_dense=is_truth, counts_layer=counts_layer
-        )
-        obs = pd.DataFrame({"gene": labels}) if is_truth else _obs_of(rng, labels, pools, facts)
+        ad.io.write_elem(file, "layers", {})
+        for first in range(0, len(rows), CELLS_PER_DRAW):
+            block = slice(first, first + CELLS_PER_DRAW)
+            of_block = np.random.default_rng([*seed, first])
+            cells = draw_cells(world, rows[block], pools[block], of_block)
+            x = cells.expression()
+            _append(file, "X", x if truth_of else sparse.csr_array(x))
+            if counts_layer:
+                _append(file, "layers/counts", sparse.csr_array(cells.counts, dtype=np.float64))
+            sums += [x[is_control[block]].sum(axis=0), x[~is_control[block]].sum(axis=0)]
+            flags = pd.DataFrame(cells.flags, columns=list(PROGRAM_FLAGS))
+            facts.append(flags.assign(depth=cells.depth, n_genes=(x > 0).sum(axis=1)))
+        all_facts = pd.concat(facts, ignore_index=True)
+        obs = pd.DataFrame({"gene": labels})
+        if not truth_of:
+            obs = _obs_of(rng, labels, pools, all_facts)
         strings = obs.select_dtypes(exclude="number")
         obs = obs.astype(dict.fromkeys(strings, "category")).rename(index="CELL{:07d}".format)
         file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         parts = {"obs": obs, "var": pd.DataFrame(index=world.genes), "uns": truth_of or {}}
         for name, part in parts.items():
             ad.io.write_elem(file, name, part)
-    write_proportions(paths[1], labels, facts)
-    return centroids
+    write_proportions(paths[1], labels, all_facts)
+    return sums / np.maximum([[is_control.sum()], [(~is_control).sum()]], 1)
+
+
+def _append(file: h5py.File, name: str, rows: np.ndarray | sparse.csr_array) -> None:
+    """Put rows behind those of a dense or CSR matrix, or begin it."""
+    if isinstance(rows, np.ndarray):
+        shape = {"maxshape": (None, rows.shape[1])}
+        if name not in file:
+            ad.io.write_elem(file, name, rows, dataset_kwargs=shape)
+        else:
+            file[name].resize(len(file[name]) + len(rows), axis=0)
+            file[name][-len(rows) :] = rows
+    elif name in file:
+        ad.io.sparse_dataset(file[name]).append(rows)
+    else:
+        rows.indptr = rows.indptr.astype(np.int64)  # of matrices of any size
+        ad.io.write_elem(file, name, rows, dataset_kwargs={"chunks": (CHUNK,)})
 
 
 def _obs_of(
     rng: np.random.Generator, gene: np.ndarray, pools: np.ndarray, facts: pd.DataFrame
 ) -> pd.DataFrame:
-    """Columns of the organisers' obs, in their order, of what `write_cells` returns."""
+    """Columns of the organisers' obs, in their order, of what is told of the cells."""
     n = len(gene)
     guides = rng.integers(np.where(gene == CONTROL_LABEL, CONTROL_GUIDES, GUIDES_PER_KNOCKOUT))
     guide_counts = 1 + rng.poisson(20, n)
@@ -171,10 +205,9 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("out", type=Path, help="directory to write")
-    parser.add_argument("--cells", dest="n_cells", type=int, default=8_820)
-    parser.add_argument("--genes", dest="n_genes", type=int, default=21_592)
-    parser.add_argument("--perturbations", dest="n_perturbations", type=int, default=122)
-    parser.add_argument("--targets", dest="n_targets", type=int, default=286)
+    sizes = {"cells": 8_820, "genes": 21_592, "perturbations": 122, "targets": 286}
+    for name, size in sizes.items():
+        parser.add_argument(f"--{name}", dest=f"n_{name}", type=int, default=size)
     parser.add_argument("--counts-layer", action="store_true")
     parser.add_argument("--gene-sets", type=Path, help="write what is known about the genes (TSV)")
     parser.add_argument("--seed", type=int, default=0)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, softmax
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.centroids import TrainingCentroids
@@ -214,10 +215,8 @@ def draw_centroids(
 
 
 def _proportions(logits: np.ndarray) -> np.ndarray:
-    programs = np.exp(logits[:, :3])
-    programs /= programs.sum(axis=1, keepdims=True)
-    lipo_given_adipo = 1 / (1 + np.exp(-logits[:, 3]))
-    return np.column_stack([programs, programs[:, 1] * lipo_given_adipo])
+    programs = softmax(logits[:, :3], axis=1)
+    return np.column_stack([programs, programs[:, 1] * expit(logits[:, 3])])
 
 
 def _draw_flags(proportions: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -67,8 +67,9 @@ class Map:
         says = f"{says}; a value goes with its neighbours' by a rank correlation of {likeness:.2f}."
         return Picture(draw, f"{self.what} {label}", says, SIZE)
 
-    def groups(self, groups: np.ndarray, label: str) -> Picture:
+    def groups(self, groups: pd.Series | np.ndarray, label: str) -> Picture:
         """Colour by group, the smallest on top."""
+        groups = np.asarray(groups, str)
         shares = pd.Series(groups).value_counts(normalize=True)
 
         def draw(figure: Figure) -> None:

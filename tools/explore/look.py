@@ -97,14 +97,10 @@ def oddities(look: Look, gene_features: GeneFeatures, data: Path) -> list[str]:
         rows[f"{who} of which nothing is known"] = [
             n for n in names if n not in gene_features.row_of
         ]
-    rows["Target with training cells"] = [n for n in targets if n in knockouts]
     rows["Two names of one gene"] = _synonyms({*knockouts, *targets}, gene_features)
-    furthest = (
-        f"Cells of pool {shifts.idxmax()} lie furthest from the means of their knock-outs: "
-        f"{shifts.max():.1f} times what chance gives, the median pool's {shifts.median():.1f}."
-    )
-    told = [f"{what}: {len(found)}. {listed(found, N_NAMED)}" for what, found in rows.items()]
-    return [*told, furthest]
+    return [
+        f"{what} ({len(found)}): {listed(found, N_NAMED) or 'none'}" for what, found in rows.items()
+    ]
 
 
 def pool_shifts(look: Look) -> pd.Series:

@@ -23,23 +23,19 @@ def cell_maps(look: Look, named: Sequence[str], seed: int) -> list[Picture]:
     shown = slice(None, None, -(-len(look.panel) // N_MAP_CELLS))
     cells, obs = Map(look.panel[shown], "cells", seed), look.sample.iloc[shown]
     programs = obs[list(PROGRAMS)].idxmax(axis=1).where(obs["lipo"] == 0, "lipo")
-    labels = obs["gene"].astype(str)
-    colourings = {
-        "program": programs,
-        **({"pool": obs[POOL]} if POOL in obs else {}),
-        "control or knocked out": np.where(labels == CONTROL_LABEL, "control", "knocked out"),
-        **{
-            f"knock-out {name}": np.where(labels == name, name, "other cells")
-            for name in named
-            if name in look.strengths.index
-        },
-    }
-    drawn = [cells.groups(np.asarray(of, str), label) for label, of in colourings.items()]
-    for name in set(named) & set(look.summary.training.genes):
-        column = look.summary.training.genes.tolist().index(name)
-        values = look.summary.cells[shown, [column]].toarray()[:, 0]
-        says = f"Expression of {name}, seen in {np.mean(values > 0):.0%} of the cells"
-        drawn.append(cells.numbers(values, f"expression of {name}, {UNIT}", says))
+    labels, genes = obs["gene"].astype(str), look.summary.training.genes.tolist()
+    kinds = np.where(labels == CONTROL_LABEL, "control", "knocked out")
+    drawn = [cells.groups(programs, "program"), cells.groups(kinds, "control or knocked out")]
+    if POOL in obs:
+        drawn.append(cells.groups(obs[POOL], "pool"))
+    for name in named:
+        if name in look.strengths.index:
+            which = np.where(labels == name, name, "other cells")
+            drawn.append(cells.groups(which, f"knock-out {name}"))
+        if name in genes:
+            values = look.summary.cells[shown, [genes.index(name)]].toarray()[:, 0]
+            says = f"Expression of {name}, seen in {np.mean(values > 0):.0%} of the cells"
+            drawn.append(cells.numbers(values, f"expression of {name}, {UNIT}", says))
     return drawn
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import screens, worlds
+from benchmarks import worlds
 from benchmarks.cells import median_proportions
 from evaluation.command import RESOURCES
 from evaluation.crossval.baselines import N_COMPONENTS, RIDGE, BilinearRegression
@@ -67,15 +67,15 @@ def test_every_contender_is_scored_on_signatures_and_on_cells(file, features, tm
     obs = pd.DataFrame({"gene": labels}, index=[str(i) for i in range(len(labels))])
     ad.AnnData(counts, obs=obs).write_h5ad(tmp_path / "cells.h5ad")
     for path in (file, tmp_path / "cells.h5ad"):
-        scores, again = (screens.score_screen(path, features, n_splits=2) for _ in range(2))
-        assert list(scores) == list(screens.CONTENDERS)
+        scores, again = (worlds.score_screen(path, features, n_splits=2) for _ in range(2))
+        assert list(scores) == list(worlds.CONTENDERS)
         assert scores.shape[0] == 4
         assert scores.notna().all(axis=None)
         pd.testing.assert_frame_equal(scores, again)
 
 
 def test_the_knocked_out_gene_and_the_panel_decide_what_is_scored(file, features):
-    whole, _ = screens.read_screen(file)
+    whole, _ = worlds.read_screen(file)
     names = list(whole.perturbation_centroids.index)
     table = whole.perturbation_centroids.set_axis(["NANOG", *whole.genes[1:]], axis=1)
     whole = replace(whole, genes=table.columns.to_numpy(dtype=str), perturbation_centroids=table)
@@ -85,7 +85,7 @@ def test_the_knocked_out_gene_and_the_panel_decide_what_is_scored(file, features
     for own in (0.0, 50.0):
         truth = table.loc[["NANOG"]].copy()
         truth["NANOG"] += own
-        scores.append(screens.score_split(training, truth, 30, {screens.SHIPPED: features}))
+        scores.append(worlds.score_split(training, truth, 30, {worlds.SHIPPED: features}))
     pd.testing.assert_frame_equal(*scores)
 
 
@@ -93,9 +93,7 @@ def test_expression_is_the_level_of_the_control(file, tmp_path):
     with np.load(file) as effects:
         arrays = dict(effects)
     np.savez(tmp_path / "whole.npz", **arrays, expression=np.arange(30) * 10.0)
-    (without, n_without), (whole, n_whole) = map(
-        screens.read_screen, (file, tmp_path / "whole.npz")
-    )
+    (without, n_without), (whole, n_whole) = map(worlds.read_screen, (file, tmp_path / "whole.npz"))
     level = whole.control_centroid - without.control_centroid
     np.testing.assert_allclose(level, np.log2(1 + np.arange(30)))
     assert (n_without, n_whole) == (30, 1000)
@@ -103,7 +101,7 @@ def test_expression_is_the_level_of_the_control(file, tmp_path):
 
 def test_shuffling_gives_every_gene_the_knowledge_about_one_of_them(features):
     genes = pd.Index(["TP53", "MDM2", "MYC", "NOBODY"])
-    mixed = screens.shuffled(features, genes, np.random.default_rng(0))
+    mixed = worlds.shuffled(features, genes, np.random.default_rng(0))
     own = [features.row_of.get(gene, -1) for gene in genes]
     assert sorted(mixed.row_of[gene] for gene in genes) == sorted(own)
 
@@ -113,17 +111,13 @@ def test_worlds_are_scored_by_competition_and_stand_in_the_table_of_screens(
 ):
     for name, value in {"N_TRAINING": 20, "N_FRESH": 4, "N_GENES": 80, "N_PANEL": 40}.items():
         monkeypatch.setattr(worlds, name, value)
-    monkeypatch.setattr(worlds, "WORLDS", {"all told": WORLDS["all told"]})
-    directions, proportions = worlds.score_worlds(n_competitions=2)
-    assert (
-        list(directions["all told"].index)
-        == list(proportions["all told"].index)
-        == [0] * 4 + [1] * 4
-    )
-    scores = {"effects": screens.score_screen(file, features, 1)} | directions
-    means, gaps = screens.mean_scores(scores), screens.paired_gaps(scores)
+    directions, proportions = worlds.score_competition(WORLDS["all told"], seed=3)
+    assert list(directions.index) == list(proportions.index) == [3] * 4
+    directions = pd.concat([directions, worlds.score_competition(WORLDS["all told"], seed=4)[0]])
+    scores = {"effects": worlds.score_screen(file, features, 1), "all told": directions}
+    means, gaps = worlds.mean_scores(scores), worlds.paired_gaps(scores)
     assert list(means.index) == ["effects", "all told", "mean of all"]
-    assert list(means) == list(screens.CONTENDERS)
+    assert list(means) == list(worlds.CONTENDERS)
     assert gaps.loc["all told", "control"].startswith(
         f"{means.loc['all told', 'ships'] - means.loc['all told', 'control']:+.4f} ± "
     )
