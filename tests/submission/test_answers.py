@@ -138,8 +138,8 @@ WRONG = """
 from evaluation.crossval.contenders import Contender
 
 _wrong = Contender("wrong", **{parts!r})
-fit.__kwdefaults__.update(_wrong.fit_parts())
-predict.__kwdefaults__.update(_wrong.predict_parts())
+fit.__kwdefaults__.update(_wrong.parts("cells"))
+predict.__kwdefaults__.update(_wrong.parts("predictor", "proportions"))
 """
 """Behind main.py's own lines: the same parts in what is shipped."""
 
@@ -216,8 +216,10 @@ def test_a_wrong_answer_gets_the_same_sentence_everywhere(
     def infer(in_memory):
         model = fitted
         if "cells" in parts:
-            model = main.fit(summary, features, **contender.fit_parts())
-        answer = main.predict(model, features, targets, genes, **contender.predict_parts())
+            model = main.fit(summary, features, **contender.parts("cells"))
+        answer = main.predict(
+            model, features, targets, genes, **contender.parts("predictor", "proportions")
+        )
         paths = tmp_path / "prediction.h5ad", tmp_path / "proportions.csv"
         write_prediction(*paths, answer[0], genes, answer[1], in_memory=in_memory)
 
