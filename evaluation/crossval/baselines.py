@@ -1,18 +1,16 @@
 """What every cross-validation compares with: three baselines, and what they answer."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
+from evaluation.local.answers import Answer
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.summary import TrainingCentroids
 from perturbation.model.cells import cells_at
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
-
-Answer = tuple[Iterable[np.ndarray], pd.DataFrame]
-"""Cells of each held-out perturbation in turn, (100, n_scored), and the proportions (n, 4)."""
 
 N_COMPONENTS = 10
 RIDGE = 0.1

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from evaluation.crossval.baselines import Answer
 from evaluation.crossval.examples import Example, example_of
 from evaluation.crossval.folds import SEED, Fold, SharedData
+from evaluation.local.answers import Answer
 from evaluation.scoring.metrics import l1_distance, mmd, pearson_delta
 from evaluation.scoring.panels import draw_panels
 from perturbation.competition import PROGRAM_FLAGS, PROGRAMS

@@ -77,6 +77,8 @@ def fitted(
 
 def check_predictor(predictor: object, name: str) -> None:
     """Raise InputError unless it has fit() and predict()."""
+    if isinstance(predictor, type):
+        raise InputError(f"{predictor.__name__} is a class; its brackets () are missing.")
     for method in ("fit", "predict"):
         if not callable(getattr(predictor, method, None)):
             raise InputError(f"{name} has no {method}(); see perturbation/model/parts.py.")
