@@ -26,7 +26,6 @@ from evaluation.command import ending
 from evaluation.crossval import run as cross_validation_run
 from evaluation.crossval.contenders import PARTS, given_contenders
 from evaluation.crossval.folds import Settings
-from evaluation.crossval.workers import Workers
 from evaluation.local import run as local_run
 from evaluation.local.places import choose_data, choose_places
 from evaluation.preflight.findings import describe_findings, has_fault
@@ -127,7 +126,7 @@ def cross_validate(args: argparse.Namespace, data: Path) -> dict[str, Any]:
         given = {part: getattr(args, part) for part in (*PARTS, "features")}
         contenders = given_contenders(given, own_transcript=not args.bare)
         model = args.model or SUBMISSION / "resources"
-        workers = Workers(args.jobs or 1, args.dask)
+        workers = args.dask or args.jobs or 1
         result = cross_validation_run.run(data, model, contenders, settings, workers)
     print(cross_validation_run.describe(result))
     if args.report:

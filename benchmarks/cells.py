@@ -26,7 +26,6 @@ from evaluation.crossval.contenders import SHIPPED, Contender
 from evaluation.crossval.fast import cross_validate
 from evaluation.crossval.folds import Settings, SharedData
 from evaluation.crossval.run import gather
-from evaluation.crossval.workers import Workers
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.summary import Summary
@@ -116,5 +115,5 @@ if __name__ == "__main__":
     parser.add_argument("--folds", type=int, default=3, help="default: 3")
     options = parser.parse_args()
     gathered = shared_of(options.screen, options.folds)
-    comparisons = compare(cross_validate(gathered, Workers()).scores, len(BASELINES))
+    comparisons = compare(cross_validate(gathered).scores, len(BASELINES))
     print(table(comparisons).to_string(), describe_cells(gathered).round(3), sep="\n\n")

@@ -1,17 +1,18 @@
 """The fast way: main.py's fit() and predict() on perturbations held out of training."""
 
 from evaluation.command import users_main
-from evaluation.crossval.baselines import Answer, baseline_answers
+from evaluation.crossval.baselines import baseline_answers
 from evaluation.crossval.folds import Fold, SharedData, all_folds
 from evaluation.crossval.scores import Scored, score, together
-from evaluation.crossval.workers import Workers, map_tasks
+from evaluation.crossval.workers import map_tasks
+from evaluation.local.answers import Answer
 from perturbation.competition import CELLS_PER_PERTURBATION
 from perturbation.data.summary import Summary
 from perturbation.model.parts import checked_cells
 from perturbation.output.model_file import Model
 
 
-def cross_validate(shared: SharedData, workers: Workers) -> Scored:
+def cross_validate(shared: SharedData, workers: int | str = 1) -> Scored:
     """Score every contender on every perturbation, each held out once a repeat.
 
     Returns

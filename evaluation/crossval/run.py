@@ -10,12 +10,10 @@ from evaluation.command import users_main
 from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.comparison import Comparison, by_perturbation, compare, tables
 from evaluation.crossval.contenders import Contender
-from evaluation.crossval.examples import Example
 from evaluation.crossval.fast import cross_validate
 from evaluation.crossval.folds import Settings, SharedData, read_shared
-from evaluation.crossval.scores import Scored
+from evaluation.crossval.scores import Example, Scored
 from evaluation.crossval.small_cut import check_can_be_judged, check_small_cut
-from evaluation.crossval.workers import Workers
 from evaluation.report.words import learnt_weights, weights_in_words
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
@@ -51,7 +49,7 @@ def run(
     model: Path,
     contenders: Sequence[Contender],
     settings: Settings,
-    workers: Workers,
+    workers: int | str = 1,
 ) -> CrossValidation:
     """Cross-validate and compare; see `gather`."""
     check_can_be_judged()  # before minutes of reading
@@ -67,7 +65,7 @@ def compared(
     settings, scores = shared.settings, scored.scores
     panels = describe_panels(len(shared.truth.columns), *settings.panel)
     told = {
-        "Data": f"{data.name}: {shared.summary.training.description}",
+        "Data": f"{data.resolve().name}: {shared.summary.training.description}",
         "Folds": f"{settings.n_folds}, dealt {settings.n_repeats} times, each anew",
         "Panels": f"{panels}; anew for every fold",
         "Interval": "95 percent, for the expected score over new knock-outs; with one repeat "

@@ -52,7 +52,7 @@ def run(
         announce(data, work, kept, settings.n_folds * settings.n_repeats, len(submissions))
         boxes = [s.taken(work / f"pushed-{i}") for i, s in enumerate(submissions)]
         if not kept.all():
-            data = write_thinned(data, work / data.name, kept)
+            data = write_thinned(data, work / data.resolve().name, kept)
         shared = read_shared(data, settings)
         folds = all_folds(list(shared.truth.centroids.index), settings)
         scored = together(score_fold(shared, fold, boxes, data, work) for fold in folds)
