@@ -23,9 +23,8 @@ from evaluation.command import RESOURCES, command_parser
 from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.comparison import compare
 from evaluation.crossval.contenders import SHIPPED, Contender
-from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.fast import cross_validate, gather
 from evaluation.crossval.folds import Settings, SharedData
-from evaluation.crossval.run import gather
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.summary import Summary

@@ -16,9 +16,8 @@ from evaluation.command import HOME, RESOURCES, command_parser
 from evaluation.crossval.baselines import CONTROL
 from evaluation.crossval.comparison import TITLES, Comparison, compare
 from evaluation.crossval.contenders import SHIPPED, Contender
-from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.fast import cross_validate, gather
 from evaluation.crossval.folds import Settings
-from evaluation.crossval.run import gather
 from evaluation.whole.run import run
 from evaluation.whole.submission import find_submission
 

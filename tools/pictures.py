@@ -8,8 +8,8 @@ from sklearn.decomposition import PCA
 
 from evaluation.command import HOME, RESOURCES
 from evaluation.crossval.contenders import SHIPPED
+from evaluation.crossval.fast import run
 from evaluation.crossval.folds import Settings
-from evaluation.crossval.run import run
 from evaluation.report.figures import Picture
 from evaluation.report.pictures import forest
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL

@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluation.crossval.baselines import baseline_answers
 from evaluation.crossval.folds import Fold, Settings, SharedData, all_folds, read_shared
-from evaluation.crossval.run import CrossValidation, compared
+from evaluation.crossval.result import CrossValidation, compared
 from evaluation.crossval.scores import Scored, score, together
 from evaluation.local.places import LOCAL_RUN
 from evaluation.whole.fold_directory import matrix_bytes, thinned, write_fold, write_thinned

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import local_test
-from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval import fast
 from evaluation.crossval import workers as parallel
 from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.contenders import SHIPPED, Contender, given_contenders
@@ -28,7 +28,7 @@ SETTINGS = Settings(n_folds=3, n_repeats=2, panel=("variable", 20, 2))
 
 @pytest.fixture(scope="module")
 def shared(competition):
-    return cross_validation_run.gather(competition, ROOT / "resources", (SHIPPED,), SETTINGS)
+    return fast.gather(competition, ROOT / "resources", (SHIPPED,), SETTINGS)
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,8 @@ from scipy import sparse
 import local_test
 from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.contenders import SHIPPED
-from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.fast import cross_validate, gather
 from evaluation.crossval.folds import Settings
-from evaluation.crossval.run import gather
 from evaluation.report.crossval import write_report
 from evaluation.whole.fold_directory import (
     copy_cells,
