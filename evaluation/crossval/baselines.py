@@ -9,7 +9,7 @@ from sklearn.linear_model import ridge_regression
 
 from evaluation.local.answers import Answer
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.cells import cells_at
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
 

@@ -11,10 +11,9 @@ import pandas as pd
 from scipy import sparse
 
 from perturbation import competition
-from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.dataset import open_dataset
 from perturbation.data.h5ad import open_cells
-from perturbation.data.summary import spread_evenly, within
+from perturbation.data.summary import TrainingCentroids, spread_evenly, within
 
 CELLS_PER_BLOCK = 256
 TRUTH = competition.LOCAL_TRUTH_FILE

@@ -69,10 +69,9 @@ def look_at(dataset: Dataset) -> Look:
     training, columns = summary.training, most_variable_genes(summary.cells, N_GENES)
     panel = summary.cells[:, columns].toarray()
     effects = effects_from(training, training.control_centroid).iloc[:, columns]
-    centroids = training.perturbation_centroids.T.assign(
-        **{CONTROL_LABEL: training.control_centroid}
-    )
-    rest = panel - centroids[summary.cell_labels].to_numpy()[columns].T
+    control = {CONTROL_LABEL: training.control_centroid}
+    centroids = training.perturbation_centroids.T.assign(**control).iloc[columns]
+    rest = panel - centroids[summary.cell_labels].to_numpy().T
     n_cells = training.n_cells
     strengths = pd.DataFrame({"n_cells": n_cells, "strength": np.linalg.norm(effects, axis=1)})
     noise = (rest**2).sum(axis=1).mean() * (1 / n_cells + 1 / training.n_control_cells)

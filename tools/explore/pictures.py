@@ -43,7 +43,7 @@ def strength_and_chance(look: Look) -> Picture:
     """Draw effect sizes beside what the number of cells gives by chance."""
     n, strength, chance = (look.strengths[name] for name in ("n_cells", "strength", "chance"))
     ratio = (strength / chance).sort_values(ascending=False)
-    by_chance = chance.set_axis(n).sort_index().rename("by chance")
+    by_chance = chance.set_axis(n).sort_index().to_frame("by chance")
     says = (
         f"{(ratio < 1.25).sum()} of {len(ratio)} knock-outs lie less than 1.25 times as far from "
         "the control as their number of cells gives by chance. Strongest beside chance: "
@@ -51,7 +51,7 @@ def strength_and_chance(look: Look) -> Picture:
     )
     ylabel = f"length of the effect\n{UNIT}"
     drawn = strength.to_frame("knock-outs")
-    return scatter(n, drawn, "cells", ylabel, says, line=by_chance)
+    return scatter(n, drawn, "cells", ylabel, says, lines=by_chance)
 
 
 def strength_and_expression(look: Look) -> Picture | str:
@@ -103,8 +103,8 @@ def shares(look: Look, program: str) -> Picture:
         f"{len(values)} knock-outs lie further from it than two standard errors of counting, from "
         f"{values.min():.3f} ({values.idxmin()}) to {values.max():.3f} ({values.idxmax()})."
     )
-    drawn, line = values.to_frame("knock-outs"), noise.set_axis(n_cells).sort_index()
-    return scatter(n_cells, drawn, "cells", f"share of {program}", says, line=line)
+    drawn, lines = values.to_frame("knock-outs"), noise.set_axis(n_cells).sort_index()
+    return scatter(n_cells, drawn, "cells", f"share of {program}", says, lines=lines)
 
 
 def axis_table(look: Look) -> pd.DataFrame:

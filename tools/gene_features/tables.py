@@ -186,49 +186,38 @@ def write_gene_features(path: Path, tables: list[SourceTable], symbol_of: dict[s
             "Found no sources. Give files with --gene-sets, --network or --embedding, as NAME=FILE."
         )
     for table in reversed(tables):  # the last is the newest
-        _require_shared_genes(table, [other for other in tables if other is not table])
+        known = set().union(*(other.genes for other in tables if other is not table))
+        if known and known.isdisjoint(table.genes):
+            raise InputError(
+                f"Source {table.name} shares no gene with the others: it names "
+                f"{listed(table.genes)}; they name {listed(sorted(known))}. Expected symbols; "
+                "--aliases translates others."
+            )
     genes = sorted(set().union(*(table.genes for table in tables)))
     row_of = {gene: row for row, gene in enumerate(genes)}
     aliases = sorted(a for a, symbol in symbol_of.items() if symbol in row_of and a not in row_of)
     arrays = {
         "format": np.array(FORMAT),
-        "genes": _text(genes),
-        "aliases": _text(aliases),
+        "genes": np.array(genes, np.str_),
+        "aliases": np.array(aliases, np.str_),
         "alias_rows": np.array([row_of[symbol_of[alias]] for alias in aliases], dtype=np.int32),
-        "sources": _text([table.name for table in tables]),
-        "versions": _text([table.version for table in tables]),
-        "licences": _text([table.licence for table in tables]),
+        "sources": np.array([table.name for table in tables], np.str_),
+        "versions": np.array([table.version for table in tables], np.str_),
+        "licences": np.array([table.licence for table in tables], np.str_),
     }
     for table in tables:
-        arrays |= _arrays_of(table, row_of)
+        values = table.values.sorted_indices()
+        n_values = np.zeros(len(genes), dtype=np.int64)
+        n_values[[row_of[gene] for gene in table.genes]] = np.diff(values.indptr)
+        parts = (
+            np.array(table.terms, np.str_),
+            np.array(table.term_names, np.str_),
+            table.term_weights.astype(np.float32),
+            values.data,
+            values.indices.astype(np.int32),
+            np.r_[0, np.cumsum(n_values)].astype(np.int32),
+        )
+        for part, array in zip(PARTS, parts, strict=True):
+            arrays[f"{table.name}.{part}"] = array
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
-
-
-def _require_shared_genes(table: SourceTable, others: list[SourceTable]) -> None:
-    known = set().union(*(other.genes for other in others))
-    if others and known.isdisjoint(table.genes):
-        raise InputError(
-            f"Source {table.name} shares no gene with the others: it names {listed(table.genes)}; "
-            f"they name {listed(sorted(known))}. Expected symbols; --aliases translates others."
-        )
-
-
-def _arrays_of(table: SourceTable, row_of: dict[str, int]) -> dict[str, np.ndarray]:
-    """Arrays of one source, its rows spread over the genes of all sources."""
-    values = table.values.sorted_indices()
-    n_values = np.zeros(len(row_of), dtype=np.int64)
-    n_values[[row_of[gene] for gene in table.genes]] = np.diff(values.indptr)
-    arrays = (
-        _text(table.terms),
-        _text(table.term_names),
-        table.term_weights.astype(np.float32),
-        values.data,
-        values.indices.astype(np.int32),
-        np.r_[0, np.cumsum(n_values)].astype(np.int32),
-    )
-    return {f"{table.name}.{part}": array for part, array in zip(PARTS, arrays, strict=True)}
-
-
-def _text(values: list[str]) -> np.ndarray:
-    return np.array(values, dtype=np.str_)
