@@ -8,7 +8,7 @@ import pandas as pd
 
 from evaluation.local.answers import Answer
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.cells import cells_at
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
 

@@ -19,10 +19,9 @@ from perturbation.competition import (
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
-from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.dataset import open_dataset
 from perturbation.data.h5ad import open_cells
-from perturbation.data.summary import spread_evenly, within
+from perturbation.data.summary import TrainingCentroids, spread_evenly, within
 
 CELLS_PER_BLOCK = 256
 SIGNATURE_FILE = "signature_genes.csv"

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from perturbation.competition import PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.names import listed
 from perturbation.data.proportions import check_shares
-from perturbation.data.summary import Summary
+from perturbation.data.summary import Summary, TrainingCentroids
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GeneFeatures
 
