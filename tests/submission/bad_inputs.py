@@ -113,7 +113,7 @@ H5AD_CASES = {
     "a gene twice": (genes(lambda g: [g[1], *g[1:]]), "var of .* names 1 genes twice: GENE00001"),
     "a gene without name": (
         genes(lambda g: ["", *g[1:]]),
-        "var of .* must hold gene names as text, found ''",
+        "var of .* must hold gene names as t",
     ),
     "no column gene": (obs(gene=None), "has no column gene; found Day, Samp"),
     "no column lipo": (obs(lipo=None), "has no column lipo; found"),
