@@ -58,13 +58,7 @@ def draw_data(world: World, names: np.ndarray, rng: np.random.Generator) -> tupl
         adata = ad.AnnData(x, obs, pd.DataFrame(index=world.genes))
         adata.write_h5ad(Path(data, TRAINING_FILE))
         flags.groupby(labels).mean().to_csv(Path(data, PROPORTIONS_FILE), index_label="gene")
-        summary, truth = read_once(open_dataset(data), np.arange(N_GENES))
-    training = replace(
-        summary.training,
-        perturbation_centroids=summary.training.perturbation_centroids.loc[names],
-        n_cells=summary.training.n_cells[names],
-    )
-    return replace(summary, training=training), truth
+        return read_once(open_dataset(data), np.arange(N_GENES))
 
 
 def one_competition(_: None, seed: int) -> pd.DataFrame:
@@ -78,8 +72,8 @@ def one_competition(_: None, seed: int) -> pd.DataFrame:
     _summary, fresh = draw_data(world, world.knockouts[N_TRAINING:], rng)
     contenders = dict.fromkeys(CONTENDERS, gene_features_of(world))
     shared = SharedData(summary, truth, SETTINGS, contenders)
-    names = list(summary.training.perturbation_centroids.index)
-    scores = together(score_fold(shared, fold) for fold in all_folds(names, SETTINGS)).scores
+    folds = all_folds(list(world.knockouts[:N_TRAINING]), SETTINGS)
+    scores = together(score_fold(shared, fold) for fold in folds).scores
     of_all = Fold(0, 0, list(fresh.centroids.index))
     answers = predict_fold(shared, summary, of_all)
     expected = score(replace(shared, truth=fresh), summary, of_all, answers)
