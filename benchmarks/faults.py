@@ -52,7 +52,7 @@ COMMANDS = {
 DEAR = list(COMMANDS)[2:]
 
 FORK = multiprocessing.get_context("fork")
-SECONDS_TO_HANG = 120
+SECONDS_TO_HANG = 300
 TRACEBACK = 3
 ENDS = {
     0: "finished",
