@@ -24,7 +24,7 @@ from typing import Any
 
 from evaluation.command import ending
 from evaluation.crossval import run as cross_validation_run
-from evaluation.crossval.contenders import given_contenders
+from evaluation.crossval.contenders import PARTS, given_contenders
 from evaluation.crossval.folds import Settings
 from evaluation.crossval.workers import Workers
 from evaluation.local import run as local_run
@@ -75,7 +75,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster for the folds")
     add("--json", type=Path, metavar="FILE", help="write every number here")
     args = parser.parse_args(arguments)
-    parts = ["predictor", "bare", "cells", "proportions", "features", "jobs", "dask"]
+    parts = [*PARTS, "bare", "features", "jobs", "dask"]
 
     def refuse(names: list[str], why: str) -> None:
         if given := [name for name in names if getattr(args, name)]:
@@ -124,8 +124,8 @@ def cross_validate(args: argparse.Namespace, data: Path) -> dict[str, Any]:
             judged.insert(0, find_submission(str(args.against), args.against.resolve()))
         result = whole_run.run(data, judged, settings, args.cells_per_perturbation)
     else:  # parts: fit() and predict() are called here, on what was read once
-        parts = (args.predictor, args.cells, args.proportions, args.features)
-        contenders = given_contenders(*parts, own_transcript=not args.bare)
+        given = {part: getattr(args, part) for part in (*PARTS, "features")}
+        contenders = given_contenders(given, own_transcript=not args.bare)
         model = args.model or SUBMISSION / "resources"
         workers = Workers(args.jobs or 1, args.dask)
         result = cross_validation_run.run(data, model, contenders, settings, workers)

@@ -28,8 +28,7 @@ from evaluation.crossval.folds import Settings, SharedData
 from evaluation.crossval.run import gather
 from evaluation.crossval.workers import Workers
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
-from perturbation.data.centroids import TrainingCentroids
-from perturbation.data.summary import Summary
+from perturbation.data.summary import Summary, TrainingCentroids
 from perturbation.model.cells import herded
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor

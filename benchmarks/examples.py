@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.command import HOME, RESOURCES, command_parser
-from evaluation.crossval.baselines import BASELINES
+from evaluation.crossval.baselines import CONTROL
 from evaluation.crossval.comparison import TITLES, Comparison, compare
 from evaluation.crossval.contenders import SHIPPED, Contender
 from evaluation.crossval.fast import cross_validate
@@ -25,7 +25,6 @@ from evaluation.whole.submission import find_submission
 
 NEIGHBOURS = Contender("neighbours", "examples.neighbours:Neighbours", own_transcript=True)
 FULL = ("ridge", "programs", "counts", "network")
-CONTROL = next(iter(BASELINES))
 
 
 def score_examples(data: Path, n_folds: int) -> list[Comparison]:

@@ -25,13 +25,18 @@ from evaluation.command import command_parser
 from evaluation.crossval.comparison import by_perturbation, compare
 from evaluation.crossval.contenders import SHIPPED, Contender
 from evaluation.crossval.fast import predict_fold, score_fold
-from evaluation.crossval.folds import Fold, Settings, SharedData, Truth, all_folds, read_once
+from evaluation.crossval.folds import Fold, Settings, SharedData, all_folds, read_shared
 from evaluation.crossval.scores import score, together
 from evaluation.crossval.workers import Workers, map_tasks
 from evaluation.scoring.metrics import METRICS
-from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS, PROPORTIONS_FILE, TRAINING_FILE
-from perturbation.data.dataset import open_dataset
-from perturbation.data.summary import Summary
+from perturbation.competition import (
+    CONTROL_LABEL,
+    GENES_FILE,
+    PROGRAM_FLAGS,
+    PROPORTIONS_FILE,
+    TRAINING_FILE,
+)
+from perturbation.model.gene_features import GeneFeatures
 from simulation.world import World, draw_cells, draw_world
 
 N_GENES, CELLS_OF_A_LABEL = 150, 50
@@ -46,7 +51,12 @@ CONTENDERS = (
 SETTINGS = Settings(n_folds=5, n_repeats=3)
 
 
-def draw_data(world: World, names: np.ndarray, rng: np.random.Generator) -> tuple[Summary, Truth]:
+def draw_data(
+    world: World,
+    names: np.ndarray,
+    contenders: dict[Contender, GeneFeatures],
+    rng: np.random.Generator,
+) -> SharedData:
     """Draw cells of some knock-outs and of as many controls as two of them have; read them."""
     labels = np.repeat([*names, CONTROL_LABEL, CONTROL_LABEL], CELLS_OF_A_LABEL)
     pools = rng.integers(len(world.pool_shift), size=len(labels))
@@ -58,7 +68,8 @@ def draw_data(world: World, names: np.ndarray, rng: np.random.Generator) -> tupl
         adata = ad.AnnData(x, obs, pd.DataFrame(index=world.genes))
         adata.write_h5ad(Path(data, TRAINING_FILE))
         flags.groupby(labels).mean().to_csv(Path(data, PROPORTIONS_FILE), index_label="gene")
-        return read_once(open_dataset(data), np.arange(N_GENES))
+        Path(data, GENES_FILE).write_text("\n".join(world.genes))
+        return read_shared(Path(data), SETTINGS, contenders)
 
 
 def one_competition(_: None, seed: int) -> pd.DataFrame:
@@ -68,15 +79,15 @@ def one_competition(_: None, seed: int) -> pd.DataFrame:
     """
     rng = np.random.default_rng(seed)
     world = draw_world(rng, n_genes=N_GENES, n_knockouts=N_TRAINING + N_FRESH)
-    summary, truth = draw_data(world, world.knockouts[:N_TRAINING], rng)
-    _summary, fresh = draw_data(world, world.knockouts[N_TRAINING:], rng)
     contenders = dict.fromkeys(CONTENDERS, gene_features_of(world))
-    shared = SharedData(summary, truth, SETTINGS, contenders)
-    folds = all_folds(list(world.knockouts[:N_TRAINING]), SETTINGS)
+    training, fresh = np.split(world.knockouts, [N_TRAINING])
+    shared = draw_data(world, training, contenders, rng)
+    truth = draw_data(world, fresh, contenders, rng).truth
+    folds = all_folds(list(training), SETTINGS)
     scores = together(score_fold(shared, fold) for fold in folds).scores
-    of_all = Fold(0, 0, list(fresh.centroids.index))
-    answers = predict_fold(shared, summary, of_all)
-    expected = score(replace(shared, truth=fresh), summary, of_all, answers)
+    of_all = Fold(0, 0, list(fresh))
+    answers = predict_fold(shared, shared.summary, of_all)
+    expected = score(replace(shared, truth=truth), shared.summary, of_all, answers)
     means = by_perturbation(together([expected]).scores).mean()
     n_others, rows = scores["contender"].nunique() - 1, []
     for n_compared in (1, n_others):

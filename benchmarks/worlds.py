@@ -33,7 +33,7 @@ from evaluation.crossval.baselines import BilinearRegression, ControlCentroid
 from evaluation.scoring.metrics import l1_distance, pearson_delta
 from main import shipped_predictor
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.direction_mix import PARTS
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model.parts import Predictor
@@ -42,8 +42,7 @@ from perturbation.model.programs import predict_proportions
 from simulation.factors import WORLDS, Told
 from simulation.world import World, draw_centroids, draw_world
 from tools.competition_layout import log_per_100k
-from tools.gene_features.feature_file import write_gene_features
-from tools.gene_features.tables import gene_set_table
+from tools.gene_features.tables import gene_set_table, write_gene_features
 
 MOST_TRAINED, MOST_PREDICTED, MOST_SCORED, MOST_GENES = 122, 100, 1000, 1000
 N_TRAINING, N_FRESH, N_GENES, N_PANEL, N_CELLS = 122, 60, 2000, 200, 650

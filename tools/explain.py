@@ -16,7 +16,7 @@ import pandas as pd
 from evaluation.command import RESOURCES, command_parser, ending, users_main
 from evaluation.reading import check_known
 from evaluation.report.words import inner, learnt_weights, weights_in_words
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
 from perturbation.output.model_file import load_model

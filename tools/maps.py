@@ -9,7 +9,7 @@ from sklearn.preprocessing import normalize
 
 from evaluation.report.figures import Picture, short
 from evaluation.report.words import rank_correlation
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 
 SIZE = (4.2, 4.1)
 N_COMPONENTS = 30
@@ -67,8 +67,9 @@ class Map:
         says = f"{says}; a value goes with its neighbours' by a rank correlation of {likeness:.2f}."
         return Picture(draw, f"{self.what} {label}", says, SIZE)
 
-    def groups(self, groups: np.ndarray, label: str) -> Picture:
+    def groups(self, groups: pd.Series | np.ndarray, label: str) -> Picture:
         """Colour by group, the smallest on top."""
+        groups = np.asarray(groups, str)
         shares = pd.Series(groups).value_counts(normalize=True)
 
         def draw(figure: Figure) -> None:

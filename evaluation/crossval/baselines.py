@@ -1,20 +1,16 @@
 """What every cross-validation compares with: three baselines, and what they answer."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
+from evaluation.local.answers import Answer
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.cells import cells_at
-from perturbation.model.parts import Predictor, Proportions, fitted, predicted_centroids
-
-Answer = tuple[Iterable[np.ndarray], pd.DataFrame]
-"""Cells of each held-out perturbation in turn, (100, n_scored), and the proportions (n, 4)."""
+from perturbation.model.parts import Predictor, fitted, predicted_centroids
 
 N_COMPONENTS = 10
 RIDGE = 0.1
@@ -84,32 +80,11 @@ def _ridge_solve(x: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), right)
 
 
-def control_proportions(
-    training: TrainingCentroids,
-    gene_features: object,
-    predictor: Predictor,
-    perturbations: Sequence[str],
-) -> pd.DataFrame:
-    """Give every perturbation the controls' proportions."""
-    row = training.proportions.loc[[CONTROL_LABEL] * len(perturbations), list(PROGRAM_FLAGS)]
-    return row.set_axis(list(perturbations))
-
-
-def mean_proportions(
-    training: TrainingCentroids,
-    gene_features: object,
-    predictor: Predictor,
-    perturbations: Sequence[str],
-) -> pd.DataFrame:
-    """Give every perturbation the mean proportions of the training knock-outs."""
-    mean = training.proportions.drop(index=CONTROL_LABEL)[list(PROGRAM_FLAGS)].mean()
-    return pd.DataFrame([mean] * len(perturbations), index=list(perturbations))
-
-
-BASELINES: dict[str, tuple[Callable[[], Predictor], Proportions]] = {
-    "control centroid": (ControlCentroid, control_proportions),
-    "perturbed centroid": (PerturbedCentroid, mean_proportions),
-    "bilinear regression": (BilinearRegression, mean_proportions),
+CONTROL = "control centroid"
+BASELINES: dict[str, Callable[[], Predictor]] = {
+    CONTROL: ControlCentroid,
+    "perturbed centroid": PerturbedCentroid,
+    "bilinear regression": BilinearRegression,
 }
 
 
@@ -119,7 +94,7 @@ def baseline_answers(
     perturbations: Sequence[str],
     columns: np.ndarray,
 ) -> dict[str, Answer]:
-    """Return what the baselines say.
+    """Return what the baselines say; their shares are the controls', or training's mean.
 
     Parameters
     ----------
@@ -132,10 +107,14 @@ def baseline_answers(
     columns
         (n_scored,) columns of the answers.
     """
+    table = training.proportions[list(PROGRAM_FLAGS)]
+    shares = {CONTROL: table.loc[CONTROL_LABEL]}
+    mean = table.drop(index=CONTROL_LABEL).mean()
     answers: dict[str, Answer] = {}
-    for name, (make, proportions) in BASELINES.items():
+    for name, make in BASELINES.items():
         predictor = fitted(make(), training, None)
         rows = predicted_centroids(predictor, perturbations, len(training.genes))
         cells = cells_at(base_cells[:, columns], (row[columns] for row in rows))
-        answers[name] = cells, proportions(training, None, predictor, perturbations)
+        share = [shares.get(name, mean)] * len(perturbations)
+        answers[name] = cells, pd.DataFrame(share, list(perturbations))
     return answers

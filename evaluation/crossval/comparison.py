@@ -1,13 +1,12 @@
 """Compares predictors perturbation by perturbation, and says whether a difference is real."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
-from evaluation.crossval.intervals import LEVEL, interval, standard_error
+from evaluation.crossval.intervals import LEVEL, half_width, standard_error
 from evaluation.scoring.metrics import METRICS
 
 SEED = 0
@@ -27,7 +26,7 @@ class Estimate:
     mean, standard_error
         Of the scores; see `evaluation.crossval.intervals.standard_error`.
     low, high
-        Ends of the 95 percent interval, `evaluation.crossval.intervals.interval`.
+        Ends of the 95 percent interval, from `evaluation.crossval.intervals.half_width`.
     """
 
     mean: float
@@ -38,7 +37,7 @@ class Estimate:
     @classmethod
     def of(
         cls, scores: pd.DataFrame, folds: pd.DataFrame, n_compared: int = 1, widening: float = 1.0
-    ) -> Estimate:
+    ) -> Self:
         """Estimate from scores and fold numbers (n_perturbations, n_repeats).
 
         The interval of one of `n_compared` differences misses with a probability of 5 percent over
@@ -46,8 +45,8 @@ class Estimate:
         """
         values, numbers = scores.to_numpy(), folds.to_numpy()
         level = 1 - (1 - LEVEL) / n_compared
-        low, high = interval(values, numbers, np.random.default_rng(SEED), level)
-        mean, half = float(values.mean()), widening * (high - low) / 2
+        half = widening * half_width(values, numbers, np.random.default_rng(SEED), level)
+        mean = float(values.mean())
         return cls(mean, standard_error(values, numbers), mean - half, mean + half)
 
 

@@ -1,9 +1,7 @@
 """What is compared: the submission as it ships, or with one of its parts exchanged."""
 
-from __future__ import annotations
-
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -41,18 +39,19 @@ class Contender:
     features: str = ""
     own_transcript: bool = False
 
-    def fit_parts(self) -> dict[str, Any]:
-        """Return what main.fit takes by name."""
-        return {"cells": _named(self.cells)} if self.cells else {}
+    def parts(self, *names: str) -> dict[str, Any]:
+        """Return those of these parts that are not as shipped, to give to main.fit or main.predict.
 
-    def predict_parts(self) -> dict[str, Any]:
-        """Return what main.predict takes by name."""
-        parts: dict[str, Any] = {}
-        if self.predictor:
-            parts["predictor"] = self._make_predictor
-        if self.proportions:
-            parts["proportions"] = _named(self.proportions)
-        return parts
+        Raises
+        ------
+        InputError
+            If one cannot be found or made.
+        """
+        found = {name: _named(getattr(self, name)) for name in names if getattr(self, name)}
+        if "predictor" in found:
+            self._make_predictor()
+            found["predictor"] = self._make_predictor
+        return found
 
     def _make_predictor(self) -> Predictor:
         found = _named(self.predictor)
@@ -60,49 +59,39 @@ class Contender:
         check_predictor(predictor, self.predictor)
         return OwnTranscript(predictor) if self.own_transcript else predictor
 
-    def check(self) -> None:
-        """Raise InputError unless every part can be found and made."""
-        for part in (*self.fit_parts().values(), *self.predict_parts().values()):
-            if not callable(part):
-                raise InputError(f"{self.name} cannot be called. Give a function.")
-        if self.predictor:
-            self._make_predictor()
-
 
 SHIPPED = Contender("shipped")
+PARTS = ("predictor", "cells", "proportions")
 
 
 def given_contenders(
-    predictors: Sequence[str],
-    cells: Sequence[str],
-    proportions: Sequence[str],
-    features: Sequence[str],
-    *,
-    own_transcript: bool,
+    given: Mapping[str, Sequence[str]], *, own_transcript: bool
 ) -> tuple[Contender, ...]:
     """Return the shipped submission, and it with each part given exchanged.
+
+    Parameters
+    ----------
+    given
+        From the name of a part to references or, for features, files.
+    own_transcript
+        See `Contender`.
 
     Raises
     ------
     InputError
-        If a part cannot be made, or is given twice.
+        If a part cannot be made.
     """
-    given = [
-        *[Contender(r, predictor=r, own_transcript=own_transcript) for r in predictors],
-        *[Contender(r, cells=r) for r in cells],
-        *[Contender(r, proportions=r) for r in proportions],
-        *[Contender(r, features=r) for r in features],
-    ]
-    names = [contender.name for contender in given]
-    for contender in given:
-        if names.count(contender.name) > 1:
-            raise InputError(f"{contender.name} is given twice; give each once.")
-        try:
-            contender.check()
-        except Exception as error:  # whatever a user's module or class raises
-            what = f"{contender.name} failed"
-            raise InputError(describe_failure(error, what, str(Path.cwd()))) from error
-    return (SHIPPED, *given)
+    contenders = [SHIPPED]
+    for part, references in given.items():
+        for reference in references:
+            contender = Contender(reference, **{part: reference}, own_transcript=own_transcript)
+            try:
+                contender.parts(*PARTS)
+            except Exception as error:  # whatever a user's module or class raises
+                what = f"{reference} failed"
+                raise InputError(describe_failure(error, what, str(Path.cwd()))) from error
+            contenders.append(contender)
+    return tuple(contenders)
 
 
 def _named(reference: str) -> Any:  # noqa: ANN401, a function or an instance

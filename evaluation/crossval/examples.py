@@ -1,7 +1,5 @@
 """What a page shows of one knock-out: its effect and its cells, as every contender sees them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,12 +1,11 @@
 """The fast way: main.py's fit() and predict() on perturbations held out of training."""
 
-from __future__ import annotations
-
 from evaluation.command import users_main
-from evaluation.crossval.baselines import Answer, baseline_answers
+from evaluation.crossval.baselines import baseline_answers
 from evaluation.crossval.folds import Fold, SharedData, all_folds
 from evaluation.crossval.scores import Scored, score, together
 from evaluation.crossval.workers import Workers, map_tasks
+from evaluation.local.answers import Answer
 from perturbation.competition import CELLS_PER_PERTURBATION
 from perturbation.data.summary import Summary
 from perturbation.model.parts import checked_cells
@@ -19,7 +18,7 @@ def cross_validate(shared: SharedData, workers: Workers) -> Scored:
     Returns
     -------
     Scores: one row for each repeat, perturbation, contender and panel draw: columns repeat,
-    fold, perturbation, contender, draw, pearson_delta, mmd, has_direction, l1 and the predicted
+    fold, perturbation, contender, draw, pearson_delta, mmd, l1 and the predicted
     proportions. The same, bit for bit, for any number of workers.
     """
     tasks = all_folds(list(shared.truth.centroids.index), shared.settings)
@@ -42,10 +41,9 @@ def predict_fold(shared: SharedData, training: Summary, fold: Fold) -> dict[str,
     for contender, features in shared.contenders.items():
         key = contender.cells, contender.features
         if key not in models:
-            models[key] = main.fit(training, features, **contender.fit_parts())
-        cells, proportions = main.predict(
-            models[key], features, fold.held_out, scored, **contender.predict_parts()
-        )
-        answers[contender.name] = checked_cells(cells, len(fold.held_out), shape), proportions
+            models[key] = main.fit(training, features, **contender.parts("cells"))
+        parts = contender.parts("predictor", "proportions")
+        cells, shares = main.predict(models[key], features, fold.held_out, scored, **parts)
+        answers[contender.name] = checked_cells(cells, len(fold.held_out), shape), shares
     base_cells = next(iter(models.values())).base_cells
     return answers | baseline_answers(training.training, base_cells, fold.held_out, columns)

@@ -1,7 +1,5 @@
 """Hold whole perturbations out: what all folds share, and who is held out of each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +12,7 @@ from evaluation.crossval.contenders import Contender
 from evaluation.reading import columns_in, read_names
 from evaluation.scoring.panels import Panel
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, GENES_FILE
-from perturbation.data.dataset import Dataset, open_dataset
+from perturbation.data.dataset import open_dataset
 from perturbation.data.matrix import Sparse, stacked
 from perturbation.data.summary import Summary, summarise, within
 from perturbation.errors import InputError
@@ -107,30 +105,22 @@ class Fold:
 def read_shared(
     data: Path, settings: Settings, contenders: dict[Contender, GeneFeatures] | None = None
 ) -> SharedData:
-    """Read the training cells once; InputError if genes to predict are not among theirs."""
-    dataset = open_dataset(data)
-    scored = columns_in(dataset, read_names(data / GENES_FILE), data / GENES_FILE)
-    return SharedData(*read_once(dataset, scored), settings, contenders or {})
-
-
-def read_once(dataset: Dataset, scored: np.ndarray) -> tuple[Summary, Truth]:
-    """Read X once: the summary that folds train on, and the truth about every perturbation.
+    """Read the training cells once: the summary that folds train on, and the truth.
 
     Parameters
     ----------
-    dataset
-        From `perturbation.data.dataset.open_dataset`.
-    scored
-        Columns of the genes that may be scored.
+    data
+        The competition's data directory.
+    settings, contenders
+        As in `SharedData`.
 
-    Returns
-    -------
-    summary
-        What train() sums up.
-    truth
-        Of all perturbations, without the controls.
+    Raises
+    ------
+    InputError
+        If X or a table cannot be used, or genes to predict are not among the training file's.
     """
-    columns = np.sort(scored)
+    dataset = open_dataset(data)
+    columns = np.sort(columns_in(dataset, read_names(data / GENES_FILE), data / GENES_FILE))
     ranks = pd.Series(dataset.labels).groupby(dataset.labels).cumcount().to_numpy()
     is_knocked_out = dataset.labels != CONTROL_LABEL
     first = np.flatnonzero((ranks < CELLS_PER_PERTURBATION) & is_knocked_out)
@@ -141,13 +131,14 @@ def read_once(dataset: Dataset, scored: np.ndarray) -> tuple[Summary, Truth]:
         parts.append(part.astype(np.float32))
 
     summary = summarise(dataset, watch=watch)
-    return summary, Truth(
+    truth = Truth(
         columns,
         summary.training.perturbation_centroids.iloc[:, columns],
         stacked(parts),
         dataset.labels[first],
         summary.training.proportions.drop(index=CONTROL_LABEL),
     )
+    return SharedData(summary, truth, settings, contenders or {})
 
 
 def all_folds(perturbations: Sequence[str], settings: Settings) -> list[Fold]:

@@ -1,7 +1,5 @@
 """A 95 percent interval for an expected score over new knock-outs, from cross-validation."""
 
-from __future__ import annotations
-
 import numpy as np
 
 LEVEL = 0.95
@@ -51,10 +49,10 @@ def shared_variance(scores: np.ndarray, folds: np.ndarray) -> float:
     return max(0.0, float(np.einsum("ir,jr,ijr->", own, own, together) / expected))
 
 
-def interval(
+def half_width(
     scores: np.ndarray, folds: np.ndarray, rng: np.random.Generator, level: float = LEVEL
-) -> tuple[float, float]:
-    """Return the ends of a studentised bootstrap interval over knock-outs, as far up as down.
+) -> float:
+    """Return how far a studentised bootstrap interval over knock-outs reaches, up and down.
 
     Knock-outs are drawn with replacement. How many of its own standard errors the mean of a draw
     lies from the mean of all, in a share `level` of the draws at most, is how many of
@@ -77,7 +75,6 @@ def interval(
     spread = drawn.std(axis=1, ddof=1)
     is_told = spread > 1e-12 * np.abs(values).max()
     if not is_told.any():
-        return float(mean), float(mean)
+        return 0.0
     away = np.abs(drawn.mean(axis=1) - mean)[is_told] / spread[is_told] * np.sqrt(n)
-    half = np.quantile(away, level) * standard_error(scores, folds)
-    return float(mean - half), float(mean + half)
+    return float(np.quantile(away, level) * standard_error(scores, folds))

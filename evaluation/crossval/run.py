@@ -1,7 +1,5 @@
 """The run that ``local_test.py --cv`` asks for: read, cross-validate, compare, tell."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,15 +65,13 @@ def compared(
 ) -> CrossValidation:
     """Compare, and say what was run, in words besides those given."""
     settings, scores = shared.settings, scored.scores
-    tells = "too narrow where knock-outs held out together score alike: --repeats 3 tells"
-    if settings.n_repeats > 1:
-        tells = "repeats averaged first, widened by what knock-outs held out together share"
     panels = describe_panels(len(shared.truth.columns), *settings.panel)
     told = {
         "Data": f"{data.name}: {shared.summary.training.description}",
         "Folds": f"{settings.n_folds}, dealt {settings.n_repeats} times, each anew",
         "Panels": f"{panels}; anew for every fold",
-        "Interval": f"95 percent, for the expected score over new knock-outs; {tells}",
+        "Interval": "95 percent, for the expected score over new knock-outs; with one repeat "
+        "too narrow where knock-outs held out together score alike",
     }
     comparisons = compare(scores, len(BASELINES))
     return CrossValidation(shared, scores, comparisons, told | words, scored.examples)
@@ -99,7 +95,7 @@ def describe(result: CrossValidation) -> str:
     """Return what was run, a table a metric, and a sentence for every difference."""
     scores = result.scores
     lines = [f"{name}: {words}." for name, words in result.words.items()]
-    share = (~scores["has_direction"]).groupby(scores["contender"], observed=True).mean()
+    share = (scores["pearson_delta"] == 0).groupby(scores["contender"], observed=True).mean()
     lines += [
         f"Pearson delta of {name} is 0 in {100 * part:.0f} percent of cases: {NO_CORRELATION}."
         for name, part in share[share > 0].items()

@@ -1,17 +1,15 @@
 """Scores of a fold: every answer, on every held-out perturbation and panel."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from evaluation.crossval.baselines import Answer
 from evaluation.crossval.examples import Example, example_of
 from evaluation.crossval.folds import SEED, Fold, SharedData
-from evaluation.scoring.metrics import has_direction, l1_distance, mmd, pearson_delta
+from evaluation.local.answers import Answer
+from evaluation.scoring.metrics import l1_distance, mmd, pearson_delta
 from evaluation.scoring.panels import draw_panels
 from perturbation.competition import PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.summary import Summary
@@ -76,7 +74,6 @@ def _score_one(
         "pearson_delta": pearson_delta(mean, cells, centre),
         "pearson_without_own": pearson_delta(*others),
         "mmd": mmd(true, cells),
-        "has_direction": has_direction(cells, centre),
         "true_length": float(np.linalg.norm(mean - centre)),
         "predicted_length": float(np.linalg.norm(cells.mean(axis=0, dtype=np.float64) - centre)),
     }

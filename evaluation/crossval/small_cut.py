@@ -4,8 +4,6 @@ Cross-validation judges the two functions. What train() or infer() do besides wo
 judged, so before it scores anything it makes both answer the same question.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,7 +16,6 @@ from evaluation.command import HOME, users_main
 from evaluation.local.answers import written_answer
 from evaluation.local.stages import infer_values, run_stage, train_values
 from perturbation.competition import (
-    CONTROL_LABEL,
     GENES_FILE,
     PERTURBATIONS_FILE,
     PROGRAM_FLAGS,
@@ -35,7 +32,6 @@ from perturbation.output.model_file import MODEL_FILE
 N_KNOCKOUTS, N_GENES, N_TARGETS = 8, 200, 3
 SAME = 1e-5
 """The written cells are float32."""
-WHAT_TO_DO = "so --cv would judge something else than ships. Use --cv K --whole."
 
 
 def check_can_be_judged() -> None:
@@ -80,30 +76,28 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
         fitted = main.fit(summarise(open_dataset(data)), features)
         cells, proportions = main.predict(fitted, features, targets, genes)
         judged = np.concatenate([block.copy() for block in cells])
-    same_cells = shipped.shape == judged.shape and np.allclose(shipped, judged, atol=SAME)
-    columns = list(PROGRAM_FLAGS)
-    same_shares = np.allclose(shares[columns], proportions[columns], atol=SAME)
-    for same, what in ((same_cells, "other cells"), (same_shares, "other proportions")):
-        if not same:
-            raise InputError(f"infer() writes {what} than fit() and predict() give, {WHAT_TO_DO}")
+    flags = list(PROGRAM_FLAGS)
+    same = shares[flags].to_numpy(), proportions[flags].to_numpy()
+    for what, ours, theirs in (("cells", shipped, judged), ("proportions", *same)):
+        if ours.shape != theirs.shape or not np.allclose(ours, theirs, atol=SAME):
+            raise InputError(
+                f"infer() writes other {what} than fit() and predict() give, so --cv would judge "
+                "something else than ships. Use --cv K --whole."
+            )
 
 
 def _write_cut(summary: Summary, data: Path) -> tuple[list[str], list[str]]:
     """Write some knock-outs, the controls and the most variable genes; return what to ask."""
-    names = list(summary.training.perturbation_centroids.index)
-    chosen, targets = names[:N_KNOCKOUTS], names[N_KNOCKOUTS:][:N_TARGETS] or ["NOT_MEASURED"]
-    rows = np.flatnonzero(np.isin(summary.cell_labels, [*chosen, CONTROL_LABEL]))
+    names = list(summary.training.n_cells.index)
+    cut, targets = summary.without(names[N_KNOCKOUTS:]), names[N_KNOCKOUTS:][:N_TARGETS]
     columns = most_variable_genes(summary.cells, N_GENES)
     genes = summary.training.genes[columns]
-    obs = summary.cell_programs.iloc[rows].reset_index(drop=True)
-    obs.index = obs.index.astype(str)
-    obs["gene"] = pd.Categorical(summary.cell_labels[rows])
-    cells = ad.AnnData(summary.cells[rows][:, columns].astype(np.float64), obs=obs)
-    cells.var_names = genes
+    obs = cut.cell_programs.assign(gene=cut.cell_labels).rename(index=str)
+    cells = ad.AnnData(cut.cells[:, columns].astype(np.float64), obs, pd.DataFrame(index=genes))
     cells.write_h5ad(data / TRAINING_FILE)
-    shares = summary.training.proportions.loc[[*chosen, CONTROL_LABEL]]
-    shares.rename_axis("gene").to_csv(data / PROPORTIONS_FILE)
+    cut.training.proportions.rename_axis("gene").to_csv(data / PROPORTIONS_FILE)
     asked = genes[::-1].tolist()  # not in the order of the file
+    targets = targets or ["NOT_MEASURED"]
     (data / GENES_FILE).write_text("\n".join(asked))
     (data / PERTURBATIONS_FILE).write_text("\n".join(targets))
     return targets, asked

@@ -1,14 +1,12 @@
 """Do independent tasks one after the other, in processes, or on a Dask cluster: joblib's work."""
 
-from __future__ import annotations
-
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import joblib
 
@@ -16,9 +14,6 @@ from evaluation.command import HOME
 from evaluation.local.stage_process import describe_failure
 from perturbation.errors import InputError
 from perturbation.progress import progress
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
@@ -92,26 +87,22 @@ def _tell_failure(function: Callable[[Shared, Task], Result], shared: Shared, ta
 
 
 @contextmanager
-def _dask_client(address: str) -> Iterator[Client]:
+def _dask_client(address: str) -> Iterator[Any]:
     """Connect to a scheduler and send its workers the code: they need no clone."""
     try:
         from distributed import Client
+
+        client = Client(address, timeout=SECONDS_TO_CONNECT)
     except ImportError as error:
         raise InputError("--dask needs Dask: pip install distributed.") from error
-    try:
-        client = Client(address, timeout=SECONDS_TO_CONNECT)
     except OSError as error:
         raise InputError(f"No Dask scheduler answers at {address} ({error}).") from error
     with client, tempfile.TemporaryDirectory() as directory:
-        client.upload_file(str(_zipped_code(Path(directory))))
+        path = Path(directory, "submission_code.zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            # a predictor of one's own stands at the top
+            for pattern in ("*.py", "perturbation/**/*.py", "evaluation/**/*.py"):
+                for file in HOME.glob(pattern):
+                    archive.write(file, file.relative_to(HOME))
+        client.upload_file(str(path))
         yield client
-
-
-def _zipped_code(directory: Path) -> Path:
-    """Pack the modules that tasks import, a predictor of one's own at the top included."""
-    path = directory / "submission_code.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for pattern in ("*.py", "perturbation/**/*.py", "evaluation/**/*.py"):
-            for file in HOME.glob(pattern):
-                archive.write(file, file.relative_to(HOME))
-    return path

@@ -4,7 +4,6 @@ import io
 from base64 import b64encode
 from collections.abc import Callable
 from html import escape
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +23,8 @@ ROW = 0.17
 """Inches for a line of text."""
 UNIT = "log2(1 + counts per 100,000)"
 N_NAMED = 12
-NAME_PLACES = tuple(product((3, -9), ((4, "left"), (-4, "right"))))
-"""Where a name may stand, in points from its own."""
+NAME_PLACES = ((4, 3, "left"), (-4, 3, "right"), (4, -9, "left"), (-4, -9, "right"))
+"""Where a name may stand: points to the right of its own and above it, and its alignment."""
 LONGEST_NAME = 22
 
 
@@ -96,17 +95,16 @@ def scatter(
     ylabel: str,
     says: str,
     *,
-    line: pd.Series | pd.DataFrame | None = None,
+    lines: pd.DataFrame | None = None,
 ) -> Picture:
-    """Draw each column of `y` against `x`, a colour each, and a line from its index to its values.
+    """Draw each column of `y` against `x`, a colour each, and each of `lines` over their index.
 
     The furthest points of the first column are named.
     """
 
     def draw(figure: Figure) -> None:
         ax = figure.subplots()
-        if line is not None:
-            lines = line.to_frame() if isinstance(line, pd.Series) else line
+        if lines is not None:
             ax.plot(lines, color="C7", lw=1, ls="--", label=list(lines))
         for number, name in enumerate(y):
             points = ax.scatter(x, y[name], 10, label=short(str(name)), lw=0, alpha=0.7)
@@ -131,7 +129,7 @@ def name_points(
     from_middle = pd.DataFrame({"x": x, "y": y}) - [x.median(), y.median()]
     furthest = (from_middle**2 / [x.var() or 1, y.var() or 1]).sum(axis=1).nlargest(n_named)
     for name in furthest.index:
-        for dy, (dx, side) in NAME_PLACES:
+        for dx, dy, side in NAME_PLACES:
             text = ax.annotate(name, (x[name], y[name]), (dx, dy), textcoords="offset points")
             text.set(ha=side, fontsize=8.5, in_layout=False)
             box = text.get_window_extent()

@@ -23,7 +23,7 @@ from evaluation.scoring.metrics import METRICS
 from perturbation.competition import PROGRAMS
 
 SIGNS = {metric: 1 if better == "higher" else -1 for metric, better in METRICS.items()}
-VERDICT_COLOURS = {"": "C0", "better": "C2", "worse": "C4"}
+VERDICT_COLOURS = {"better": "C2", "worse": "C4"}
 MOST_GROUPS = 5
 KNOCKOUTS_A_GROUP = 4
 Means = Mapping[str, pd.DataFrame]
@@ -119,8 +119,8 @@ def every_knockout(means: Means) -> Picture:
 
 def _against_truth(true: pd.Series, predicted: pd.DataFrame, what: str, says: str) -> Picture:
     ends = [true.min(), true.max()]
-    right = pd.Series(ends, ends, name="right")
-    return scatter(true, predicted, f"true {what}", "predicted", says, line=right)
+    right = pd.DataFrame({"right": ends}, ends)
+    return scatter(true, predicted, f"true {what}", "predicted", says, lines=right)
 
 
 def _by_contender(scores: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -162,13 +162,10 @@ def shares(scores: pd.DataFrame, proportions: pd.DataFrame, program: str) -> Pic
 def cells(name: str, cells: pd.DataFrame, score: float) -> Picture:
     """Draw true and predicted cells side by side, coloured by program."""
     groups = [(str(of), rows) for of, rows in cells.groupby("of", sort=False)]
-    n_rows = -(-len(groups) // 3)
 
     def draw(figure: Figure) -> None:
-        panels = figure.subplots(n_rows, 3, sharex=True, sharey=True, squeeze=False).flat
-        for ax in panels[len(groups) :]:
-            ax.remove()
-        for ax, (of, rows) in zip(panels, groups, strict=False):
+        panels = figure.subplots(1, len(groups), sharex=True, sharey=True)
+        for ax, (of, rows) in zip(panels, groups, strict=True):
             for number, program in enumerate(PROGRAMS):
                 here = rows[rows["program"] == program]
                 ax.scatter(here["x"], here["y"], 6, color=f"C{number}", label=program, lw=0)
@@ -179,16 +176,11 @@ def cells(name: str, cells: pd.DataFrame, score: float) -> Picture:
         f"{name}, MMD {score:.4f}, on the first two components of the true cells. A cell has the "
         "colour of the nearest program's mean control cell."
     )
-    size = NARROW[0], 1.5 * n_rows + 0.5
-    return Picture(draw, f"True and predicted cells of {name}", says, size)
+    return Picture(draw, f"True and predicted cells of {name}", says, (1.4 * len(groups), 2))
 
 
 def own_transcript(scores: pd.DataFrame) -> str:
     """Pearson delta of every contender with and without the target's own transcript."""
     columns = {"pearson_delta": "all genes", "pearson_without_own": "without the target's own"}
     means = scores.groupby("contender", observed=True)[list(columns)].mean().rename(columns=columns)
-    gain = means["all genes"].iloc[0] - means["without the target's own"].iloc[0]
-    says = (
-        f"Pearson delta: {gain:+.4f} of {means.index[0]}'s comes from the target's own transcript"
-    )
-    return table(means, says)
+    return table(means, "Pearson delta, with and without the target's own transcript")

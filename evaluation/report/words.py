@@ -1,7 +1,5 @@
 """What sentences say: how two columns of numbers go together, and what a predictor weighs."""
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
@@ -12,23 +10,11 @@ from perturbation.model.parts import Predictor
 SIGNIFICANT = 0.05
 
 
-def rank_correlation(
-    x: pd.Series | np.ndarray,
-    y: pd.Series | np.ndarray,
-    alternative: Literal["two-sided", "greater"] = "two-sided",
-) -> tuple[float, float]:
-    """Return Spearman's correlation and its p value; 0 and 1 where a column is constant.
-
-    Parameters
-    ----------
-    x, y
-        (n,) numbers.
-    alternative
-        "greater" asks only whether they rise together.
-    """
+def rank_correlation(x: pd.Series | np.ndarray, y: pd.Series | np.ndarray) -> tuple[float, float]:
+    """Return Spearman's correlation of (n,) numbers and its p value; 0 and 1 if one is constant."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0, 1.0
-    test = spearmanr(x.astype(float), y.astype(float), alternative=alternative)
+    test = spearmanr(x.astype(float), y.astype(float))
     return float(test.statistic), float(test.pvalue)
 
 

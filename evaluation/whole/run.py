@@ -1,7 +1,5 @@
 """The run that ``local_test.py --cv K --whole`` asks for: submissions as black boxes, on folds."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
@@ -16,8 +14,7 @@ from evaluation.crossval.folds import Fold, Settings, SharedData, all_folds, rea
 from evaluation.crossval.run import CrossValidation, compared
 from evaluation.crossval.scores import Scored, score, together
 from evaluation.local.places import LOCAL_RUN
-from evaluation.whole.cells_file import matrix_bytes
-from evaluation.whole.fold_directory import thinned, write_fold, write_thinned
+from evaluation.whole.fold_directory import matrix_bytes, thinned, write_fold, write_thinned
 from evaluation.whole.submission import Submission, checked_answer, run_submission
 from perturbation.competition import LOCAL_TRUTH_FILE, TRAINING_FILE
 from perturbation.data.dataset import open_dataset

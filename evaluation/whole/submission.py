@@ -1,15 +1,13 @@
 """A submission as the platform gets it: run in a copy of what push sends, judged by its files."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
-from evaluation.crossval.baselines import Answer
-from evaluation.local.answers import written_answer
+from evaluation.local.answers import Answer, written_answer
 from evaluation.local.stages import infer_values, run_stage, train_values
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
 from evaluation.reading import read_names
@@ -45,7 +43,7 @@ class Submission:
         carried = ", ".join(self.resources) or "nothing"
         return f"{len(self.code)} files that push sends; of {MODEL_DIRECTORY}/: {carried}"
 
-    def taken(self, into: Path) -> Submission:
+    def taken(self, into: Path) -> Self:
         """The same as it is now, copied: whoever goes on writing does not change what is judged."""
         code = _copied(self.code, into / "code")
         return replace(self, code=code, resources=_copied(self.resources, into / MODEL_DIRECTORY))

@@ -18,8 +18,13 @@ from evaluation.crossval.folds import Settings
 from evaluation.crossval.run import gather
 from evaluation.crossval.workers import Workers
 from evaluation.report.crossval import write_report
-from evaluation.whole.cells_file import copy_cells, matrix_bytes
-from evaluation.whole.fold_directory import thinned, write_fold, write_thinned
+from evaluation.whole.fold_directory import (
+    copy_cells,
+    matrix_bytes,
+    thinned,
+    write_fold,
+    write_thinned,
+)
 from evaluation.whole.run import run
 from evaluation.whole.submission import Submission, find_submission, run_submission
 from perturbation.data.dataset import open_dataset

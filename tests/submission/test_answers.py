@@ -34,6 +34,7 @@ from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
+from perturbation.model.parts import fitted as fitted_predictor
 from perturbation.output.prediction_file import write_prediction
 from tests.conftest import ROOT
 
@@ -138,8 +139,8 @@ WRONG = """
 from evaluation.crossval.contenders import Contender
 
 _wrong = Contender("wrong", **{parts!r})
-fit.__kwdefaults__.update(_wrong.fit_parts())
-predict.__kwdefaults__.update(_wrong.predict_parts())
+fit.__kwdefaults__.update(_wrong.parts("cells"))
+predict.__kwdefaults__.update(_wrong.parts("predictor", "proportions"))
 """
 """Behind main.py's own lines: the same parts in what is shipped."""
 
@@ -216,8 +217,10 @@ def test_a_wrong_answer_gets_the_same_sentence_everywhere(
     def infer(in_memory):
         model = fitted
         if "cells" in parts:
-            model = main.fit(summary, features, **contender.fit_parts())
-        answer = main.predict(model, features, targets, genes, **contender.predict_parts())
+            model = main.fit(summary, features, **contender.parts("cells"))
+        answer = main.predict(
+            model, features, targets, genes, **contender.parts("predictor", "proportions")
+        )
         paths = tmp_path / "prediction.h5ad", tmp_path / "proportions.csv"
         write_prediction(*paths, answer[0], genes, answer[1], in_memory=in_memory)
 
@@ -259,6 +262,11 @@ def test_cells_that_are_not_what_was_asked_leave_no_file(tmp_path, how, in_memor
     with pytest.raises(InputError, match=words):
         write_prediction(*paths, wrong(blocks), list("VWXYZ"), shares, in_memory=in_memory)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_in_place_of_a_predictor_is_told(summary):
+    with pytest.raises(InputError, match=r"Forgetful is a class; its brackets \(\) are missing"):
+        fitted_predictor(Forgetful, summary.training, None)
 
 
 def test_a_predictor_may_not_change_what_others_see(summary):

@@ -87,7 +87,7 @@ def test_a_file_open_for_writing_elsewhere_is_not_called_broken(competition_copy
 def test_a_layer_of_an_unknown_kind_is_never_read(competition_copy):
     with h5py.File(competition_copy / TRAINING, "r+") as file:
         file.require_group("layers/odd").attrs["encoding-type"] = "of-tomorrow"
-    assert len(local_test.cross_validation_run.open_dataset(competition_copy).labels) == 400
+    assert len(open_dataset(competition_copy).labels) == 400
 
 
 @pytest.mark.parametrize("option", ["--json", "--report"])

@@ -246,8 +246,8 @@ def test_coverage_is_counted_and_missing_genes_are_named(file, build, tmp_path, 
     assert "GO: 4 genes x 2 terms, 5 values" in capsys.readouterr().out
     gene_coverage.main([str(genes), "--features", str(tmp_path / "out.npz")])
     printed = capsys.readouterr().out
-    assert "GO: 2/3 (66.7%) of the list, 4 genes x 2 terms, 5 values" in printed
-    assert "any source: 2/3 (66.7%), not: X" in printed
+    assert "GO knows 2 of 3 in the list (66.7%)" in printed
+    assert "any source knows 2 of 3 in the list (66.7%)\nNot known: X" in printed
 
 
 # Errors
@@ -262,7 +262,7 @@ def test_coverage_is_counted_and_missing_genes_are_named(file, build, tmp_path, 
         ("--gene-sets", "a.gmt", "S1\t\tA\nS2\t\tB\n", "holds no gene sets"),
         ("--gene-sets", "a b.gmt", GMT, "'a b' is no name for a source"),
         ("--network", "n.tsv", "", "cannot be read as a table of links: No columns"),
-        ("--network", "n.tsv", "A\nB\n", "has one column"),
+        ("--network", "n.tsv", "A\nB\n", "as a table of links: not enough values"),
         ("--network", "n.tsv", "A\tA\t1\n", "holds no links between two genes"),
         ("--network", "n.tsv", "A\tB\t1\nA\tC\tstrong\n", "cannot be read as a table of links"),
     ],

@@ -45,7 +45,7 @@ def test_oddities_are_found(look, competition):
     gene_features = load_gene_features(ROOT / "resources" / "gene_features.npz")
     found = oddities(look, gene_features, competition)
     unmeasured = sorted(set(look.strengths.index) - set(look.summary.training.genes))
-    assert f"Knock-out not measured: {len(unmeasured)}. {', '.join(unmeasured)}" in found
+    assert f"Knock-out not measured ({len(unmeasured)}): {', '.join(unmeasured)}" in found
 
 
 def test_a_name_that_is_nothing_is_refused_before_the_read(competition, capsys):

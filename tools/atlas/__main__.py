@@ -58,16 +58,16 @@ def atlas_page(model_directory: Path, targets: Path, out: Path) -> Path:
     gene_features = load_gene_features(model_directory / GENE_FEATURES_FILE)
     left_out = predicted.leave_one_out(model, gene_features)
     atlas, places = predicted.make_atlas(model, gene_features, names, left_out)
-    rho, p = rank_correlation(left_out["predicted"], left_out["measured"], "greater")
-    ranks = p < SIGNIFICANT
+    rho, p = rank_correlation(left_out["predicted"], left_out["measured"])
+    ranks = rho > 0 and p < SIGNIFICANT
     if not ranks:  # to sort by what is noise would be a ranking too
         atlas = atlas.drop(columns=atlas.filter(like="shift of "))
     with whole_file(out / CSV) as unfinished:
         atlas.to_csv(unfinished, float_format="%.5g")
-    tell = "tell" if ranks else "do not tell (so no ranking is shown, which would be noise)"
+    so = "so targets are ranked" if ranks else "so no ranking is shown: it would be noise"
     fat_cells = (
-        f"Of knock-outs left out, the predicted shares {tell} which have more adipo cells (rank "
-        f"correlation {rho:+.2f}, one-sided p {p:.2g})."
+        "Of knock-outs left out, the predicted and the measured share of adipo cells have a rank "
+        f"correlation of {rho:+.2f} (p {p:.2g}), {so}."
     )
     targets_map = Map(places.to_numpy(), "targets", SEED)
     sections: Sections = {
@@ -110,7 +110,7 @@ def _closeness_picture(left_out: pd.DataFrame) -> Picture:
     )
     dots = left_out["pearson_delta"].to_frame("knock-outs left out")
     xlabel = "closeness to another training knock-out"
-    return scatter(closeness, dots, xlabel, "Pearson delta, left out", says, line=band)
+    return scatter(closeness, dots, xlabel, "Pearson delta, left out", says, lines=band)
 
 
 def _fat_cells(atlas: pd.DataFrame) -> list[str]:
@@ -124,10 +124,7 @@ def _fat_cells(atlas: pd.DataFrame) -> list[str]:
 
 
 def _map(targets: Map, values: pd.Series) -> Picture:
-    most = ", ".join(values.nlargest(3).index)
-    says = (
-        f"Targets with like predicted effects stand together; {values.name} is largest for {most}"
-    )
+    says = f"{values.name} is largest for {', '.join(values.nlargest(3).index)}"
     return targets.numbers(values.to_numpy(), str(values.name), says)
 
 

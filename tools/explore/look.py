@@ -69,10 +69,9 @@ def look_at(dataset: Dataset) -> Look:
     training, columns = summary.training, most_variable_genes(summary.cells, N_GENES)
     panel = summary.cells[:, columns].toarray()
     effects = effects_from(training, training.control_centroid).iloc[:, columns]
-    centroids = training.perturbation_centroids.T.assign(
-        **{CONTROL_LABEL: training.control_centroid}
-    )
-    rest = panel - centroids[summary.cell_labels].to_numpy()[columns].T
+    control = {CONTROL_LABEL: training.control_centroid}
+    centroids = training.perturbation_centroids.T.assign(**control).iloc[columns]
+    rest = panel - centroids[summary.cell_labels].to_numpy().T
     n_cells = training.n_cells
     strengths = pd.DataFrame({"n_cells": n_cells, "strength": np.linalg.norm(effects, axis=1)})
     noise = (rest**2).sum(axis=1).mean() * (1 / n_cells + 1 / training.n_control_cells)
@@ -97,14 +96,10 @@ def oddities(look: Look, gene_features: GeneFeatures, data: Path) -> list[str]:
         rows[f"{who} of which nothing is known"] = [
             n for n in names if n not in gene_features.row_of
         ]
-    rows["Target with training cells"] = [n for n in targets if n in knockouts]
     rows["Two names of one gene"] = _synonyms({*knockouts, *targets}, gene_features)
-    furthest = (
-        f"Cells of pool {shifts.idxmax()} lie furthest from the means of their knock-outs: "
-        f"{shifts.max():.1f} times what chance gives, the median pool's {shifts.median():.1f}."
-    )
-    told = [f"{what}: {len(found)}. {listed(found, N_NAMED)}" for what, found in rows.items()]
-    return [*told, furthest]
+    return [
+        f"{what} ({len(found)}): {listed(found, N_NAMED) or 'none'}" for what, found in rows.items()
+    ]
 
 
 def pool_shifts(look: Look) -> pd.Series:

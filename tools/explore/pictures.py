@@ -23,23 +23,19 @@ def cell_maps(look: Look, named: Sequence[str], seed: int) -> list[Picture]:
     shown = slice(None, None, -(-len(look.panel) // N_MAP_CELLS))
     cells, obs = Map(look.panel[shown], "cells", seed), look.sample.iloc[shown]
     programs = obs[list(PROGRAMS)].idxmax(axis=1).where(obs["lipo"] == 0, "lipo")
-    labels = obs["gene"].astype(str)
-    colourings = {
-        "program": programs,
-        **({"pool": obs[POOL]} if POOL in obs else {}),
-        "control or knocked out": np.where(labels == CONTROL_LABEL, "control", "knocked out"),
-        **{
-            f"knock-out {name}": np.where(labels == name, name, "other cells")
-            for name in named
-            if name in look.strengths.index
-        },
-    }
-    drawn = [cells.groups(np.asarray(of, str), label) for label, of in colourings.items()]
-    for name in set(named) & set(look.summary.training.genes):
-        column = look.summary.training.genes.tolist().index(name)
-        values = look.summary.cells[shown, [column]].toarray()[:, 0]
-        says = f"Expression of {name}, seen in {np.mean(values > 0):.0%} of the cells"
-        drawn.append(cells.numbers(values, f"expression of {name}, {UNIT}", says))
+    labels, genes = obs["gene"].astype(str), look.summary.training.genes.tolist()
+    kinds = np.where(labels == CONTROL_LABEL, "control", "knocked out")
+    drawn = [cells.groups(programs, "program"), cells.groups(kinds, "control or knocked out")]
+    if POOL in obs:
+        drawn.append(cells.groups(obs[POOL], "pool"))
+    for name in named:
+        if name in look.strengths.index:
+            which = np.where(labels == name, name, "other cells")
+            drawn.append(cells.groups(which, f"knock-out {name}"))
+        if name in genes:
+            values = look.summary.cells[shown, [genes.index(name)]].toarray()[:, 0]
+            says = f"Expression of {name}, seen in {np.mean(values > 0):.0%} of the cells"
+            drawn.append(cells.numbers(values, f"expression of {name}, {UNIT}", says))
     return drawn
 
 
@@ -47,7 +43,7 @@ def strength_and_chance(look: Look) -> Picture:
     """Draw effect sizes beside what the number of cells gives by chance."""
     n, strength, chance = (look.strengths[name] for name in ("n_cells", "strength", "chance"))
     ratio = (strength / chance).sort_values(ascending=False)
-    by_chance = chance.set_axis(n).sort_index().rename("by chance")
+    by_chance = chance.set_axis(n).sort_index().to_frame("by chance")
     says = (
         f"{(ratio < 1.25).sum()} of {len(ratio)} knock-outs lie less than 1.25 times as far from "
         "the control as their number of cells gives by chance. Strongest beside chance: "
@@ -55,7 +51,7 @@ def strength_and_chance(look: Look) -> Picture:
     )
     ylabel = f"length of the effect\n{UNIT}"
     drawn = strength.to_frame("knock-outs")
-    return scatter(n, drawn, "cells", ylabel, says, line=by_chance)
+    return scatter(n, drawn, "cells", ylabel, says, lines=by_chance)
 
 
 def strength_and_expression(look: Look) -> Picture | str:
@@ -107,8 +103,8 @@ def shares(look: Look, program: str) -> Picture:
         f"{len(values)} knock-outs lie further from it than two standard errors of counting, from "
         f"{values.min():.3f} ({values.idxmin()}) to {values.max():.3f} ({values.idxmax()})."
     )
-    drawn, line = values.to_frame("knock-outs"), noise.set_axis(n_cells).sort_index()
-    return scatter(n_cells, drawn, "cells", f"share of {program}", says, line=line)
+    drawn, lines = values.to_frame("knock-outs"), noise.set_axis(n_cells).sort_index()
+    return scatter(n_cells, drawn, "cells", f"share of {program}", says, lines=lines)
 
 
 def axis_table(look: Look) -> pd.DataFrame:

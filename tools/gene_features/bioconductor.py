@@ -53,8 +53,8 @@ def write_gene_sets(packages: Path, out: Path) -> None:
         If a database is missing or is not what its name says.
     """
     genes = partial(_query, packages, "org.Hs.eg.sqlite")
-    names = dict(_query(packages, "GO.sqlite", _GO_NAMES))
     date = dict(genes("SELECT name, value FROM metadata"))
+    names = dict(_query(packages, "GO.sqlite", _GO_NAMES))
     ncbi, uniprot = f"NCBI Gene {date['EGSOURCEDATE']}", f"UniProt of {date['UPSOURCEDATE']}"
     out.mkdir(parents=True, exist_ok=True)
     notes = {

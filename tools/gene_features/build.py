@@ -23,7 +23,6 @@ from evaluation.command import command_parser, ending
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
 from tools.gene_features.coverage import print_coverage
-from tools.gene_features.feature_file import tables_of_file, write_gene_features
 from tools.gene_features.files import read_pairs
 from tools.gene_features.tables import (
     DIMENSION,
@@ -31,7 +30,9 @@ from tools.gene_features.tables import (
     embedding_table,
     gene_set_table,
     network_table,
+    tables_of_file,
     unambiguous_aliases,
+    write_gene_features,
 )
 
 

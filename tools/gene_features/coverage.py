@@ -33,20 +33,16 @@ def print_coverage(features: GeneFeatures, gene_list: Path | None = None) -> Non
     print(f"{len(features.genes):,} genes, {n_aliases:,} aliases")
     known = pd.DataFrame({name: features.known(name, genes) for name in features.sources}, genes)
     for source in features.sources.values():
-        share = f" {_share(known[source.name])} of the list," if genes else ""
         print(
-            f"{source.name}:{share} {(np.diff(source.rows.indptr) > 0).sum():,} genes x "
+            f"{source.name}: {(np.diff(source.rows.indptr) > 0).sum():,} genes x "
             f"{len(source.terms):,} terms, {source.rows.nnz:,} values; {source.version}; "
             f"{source.licence}"
         )
     if genes:
-        by_any = known.any(axis=1)
-        missing = listed(by_any.index[~by_any], most=10) or "none"
-        print(f"any source: {_share(by_any)}, not: {missing}")
-
-
-def _share(known: pd.Series) -> str:
-    return f"{known.sum():,}/{len(known):,} ({known.mean():.1%})"
+        known["any source"] = known.any(axis=1)
+        for name, of in known.items():
+            print(f"{name} knows {of.sum():,} of {len(of):,} in the list ({of.mean():.1%})")
+        print("Not known:", listed(known.index[~known["any source"]], most=10) or "none")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ TITLES = ["", "alias", "from", "gene", "gene1", "gene_a", "gene_name", "gene_sym
 TITLES += ["index", "name", "source", "symbol"]
 """The first line of a table is its titles if it starts with one of these."""
 
-_LINK_COLUMNS = {"protein1": "protein2", "sa": "sb"}
+_LINK_COLUMNS = [("protein1", "protein2"), ("sa", "sb")]
 """Titles that STRING's files, and tables of them with symbols, give to the two ends of a link."""
 
 
@@ -116,10 +116,8 @@ def read_network(path: Path, string_info: Path | None) -> pd.DataFrame:
     """
     with reading(path, "a table of links"):
         table = read_table(path)
-        if len(table.columns) < 2:
-            raise ValueError("it has one column, expected gene, gene and a weight")
-        a = next((name for name in _LINK_COLUMNS if name in table), table.columns[0])
-        b = _LINK_COLUMNS.get(a, table.columns[1])
+        named = [ends for ends in _LINK_COLUMNS if ends[0] in table]
+        a, b = named[0] if named else table.columns[:2]
         links = pd.DataFrame({"a": table[a].astype(str), "b": table[b].astype(str), "weight": 1.0})
         if "combined_score" in table:
             links["weight"] = table["combined_score"].astype(float)

@@ -1,4 +1,4 @@
-"""Turns what a file knows about genes into weighted terms: genes x terms, one table a source."""
+"""Sources of gene features, genes x weighted terms: made of files, and in the feature file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, vstack
 
+from perturbation.data.names import listed
 from perturbation.errors import InputError
+from perturbation.files import whole_file
+from perturbation.model.gene_features import FORMAT, read_arrays
 from tools.gene_features.files import read_embedding, read_gene_sets, read_network
 
 NEIGHBOURS_KEPT = 200
@@ -17,6 +20,8 @@ DIMENSION = "dimension "
 """What the names of an embedding's columns start with."""
 
 _GENES_PER_BLOCK = 500
+PARTS = ("terms", "term_names", "term_weights", "values", "indices", "indptr")
+"""What is written of every source."""
 
 
 @dataclass(frozen=True)
@@ -143,3 +148,76 @@ def _two_step_walk(adjacency: csr_array) -> csr_array:
         ends = kept["row"].to_numpy(), kept["column"].to_numpy()
         blocks.append(csr_array((kept["value"].to_numpy(np.float32), ends), walk.shape))
     return vstack(blocks, format="csr")
+
+
+def tables_of_file(path: Path) -> dict[str, SourceTable]:
+    """Take the sources of a feature file, as they were before it was written."""
+    arrays = read_arrays(path)
+    tables = {}
+    for facts in zip(arrays["sources"], arrays["versions"], arrays["licences"], strict=True):
+        name, version, licence = (str(fact) for fact in facts)
+        terms, names, weights, *csr = (arrays[f"{name}.{part}"] for part in PARTS)
+        values = csr_array(tuple(csr), shape=(len(arrays["genes"]), len(terms)))
+        known = np.flatnonzero(np.diff(values.indptr))
+        genes = arrays["genes"][known].tolist()
+        tables[name] = SourceTable(
+            name, genes, terms.tolist(), names.tolist(), values[known], weights, version, licence
+        )
+    return tables
+
+
+def write_gene_features(path: Path, tables: list[SourceTable], symbol_of: dict[str, str]) -> None:
+    """Write the sources and the aliases of their genes; the same input gives the same bytes.
+
+    Parameters
+    ----------
+    path
+        An npz file; its arrays are told in `perturbation.model.gene_features.read_arrays`.
+    symbol_of
+        From alias to symbol; only aliases of genes in `tables` are written.
+
+    Raises
+    ------
+    InputError
+        If there is no source, or one shares no gene with the others.
+    """
+    if not tables:
+        raise InputError(
+            "Found no sources. Give files with --gene-sets, --network or --embedding, as NAME=FILE."
+        )
+    for table in reversed(tables):  # the last is the newest
+        known = set().union(*(other.genes for other in tables if other is not table))
+        if known and known.isdisjoint(table.genes):
+            raise InputError(
+                f"Source {table.name} shares no gene with the others: it names "
+                f"{listed(table.genes)}; they name {listed(sorted(known))}. Expected symbols; "
+                "--aliases translates others."
+            )
+    genes = sorted(set().union(*(table.genes for table in tables)))
+    row_of = {gene: row for row, gene in enumerate(genes)}
+    aliases = sorted(a for a, symbol in symbol_of.items() if symbol in row_of and a not in row_of)
+    arrays = {
+        "format": np.array(FORMAT),
+        "genes": np.array(genes, np.str_),
+        "aliases": np.array(aliases, np.str_),
+        "alias_rows": np.array([row_of[symbol_of[alias]] for alias in aliases], dtype=np.int32),
+        "sources": np.array([table.name for table in tables], np.str_),
+        "versions": np.array([table.version for table in tables], np.str_),
+        "licences": np.array([table.licence for table in tables], np.str_),
+    }
+    for table in tables:
+        values = table.values.sorted_indices()
+        n_values = np.zeros(len(genes), dtype=np.int64)
+        n_values[[row_of[gene] for gene in table.genes]] = np.diff(values.indptr)
+        parts = (
+            np.array(table.terms, np.str_),
+            np.array(table.term_names, np.str_),
+            table.term_weights.astype(np.float32),
+            values.data,
+            values.indices.astype(np.int32),
+            np.r_[0, np.cumsum(n_values)].astype(np.int32),
+        )
+        for part, array in zip(PARTS, parts, strict=True):
+            arrays[f"{table.name}.{part}"] = array
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
