@@ -23,10 +23,8 @@ from evaluation.command import RESOURCES, command_parser
 from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.comparison import compare
 from evaluation.crossval.contenders import SHIPPED, Contender
-from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.fast import cross_validate, gather
 from evaluation.crossval.folds import Settings, SharedData
-from evaluation.crossval.run import gather
-from evaluation.crossval.workers import Workers
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.summary import Summary, TrainingCentroids
 from perturbation.model.cells import herded
@@ -115,5 +113,5 @@ if __name__ == "__main__":
     parser.add_argument("--folds", type=int, default=3, help="default: 3")
     options = parser.parse_args()
     gathered = shared_of(options.screen, options.folds)
-    comparisons = compare(cross_validate(gathered, Workers()).scores, len(BASELINES))
+    comparisons = compare(cross_validate(gathered).scores, len(BASELINES))
     print(table(comparisons).to_string(), describe_cells(gathered).round(3), sep="\n\n")

@@ -27,7 +27,7 @@ from evaluation.crossval.contenders import SHIPPED, Contender
 from evaluation.crossval.fast import predict_fold, score_fold
 from evaluation.crossval.folds import Fold, Settings, SharedData, all_folds, read_shared
 from evaluation.crossval.scores import score, together
-from evaluation.crossval.workers import Workers, map_tasks
+from evaluation.crossval.workers import map_tasks
 from evaluation.scoring.metrics import METRICS
 from perturbation.competition import (
     CONTROL_LABEL,
@@ -152,9 +152,7 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.competitions)
-    found = pd.concat(
-        map_tasks(one_competition, None, seeds, Workers(options.jobs), "competitions")
-    )
+    found = pd.concat(map_tasks(one_competition, None, seeds, options.jobs, "competitions"))
     found = found[found["half"] > 0]
     print(f"{N_TRAINING} training knock-outs, --cv 5 --repeats 3; {N_FRESH} fresh knock-outs each")
     tables = describe(found).round(4), describe_verdicts(found).round(3)

@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import ridge_regression
 
 from evaluation.local.answers import Answer
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
@@ -60,8 +61,8 @@ class BilinearRegression:
         self.gene_scores = (left * lengths)[:, :N_COMPONENTS]
         own, measured = self._own_scores(list(centroids.index))
         effects = (y - self.mean[:, None])[:, measured]
-        of_genes = _ridge_solve(self.gene_scores, self.gene_scores.T @ effects)
-        self.weights = _ridge_solve(own[measured], own[measured].T @ of_genes.T).T
+        of_genes = ridge_regression(self.gene_scores, effects, RIDGE)
+        self.weights = ridge_regression(own[measured], of_genes, RIDGE)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
@@ -73,11 +74,6 @@ class BilinearRegression:
         """(n, 10) rows of G, zeros for what is no gene, and (n,) bool whether it is one."""
         rows = self.genes.get_indexer(pd.Index(perturbations))
         return np.where((rows >= 0)[:, None], self.gene_scores[rows], 0.0), rows >= 0
-
-
-def _ridge_solve(x: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(x'x + ridge)^-1 @ right."""
-    return np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), right)
 
 
 CONTROL = "control centroid"

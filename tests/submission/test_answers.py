@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import main
-from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval import fast
 from evaluation.crossval.contenders import Contender
 from evaluation.crossval.fast import score_fold
 from evaluation.crossval.folds import Settings, all_folds
@@ -148,7 +148,7 @@ predict.__kwdefaults__.update(_wrong.parts("predictor", "proportions"))
 @pytest.fixture(scope="module")
 def shared(competition):
     settings = Settings(n_folds=3, panel=("variable", 20, 1))
-    return cross_validation_run.gather(competition, ROOT / "resources", (), settings)
+    return fast.gather(competition, ROOT / "resources", (), settings)
 
 
 @pytest.fixture(scope="module")
