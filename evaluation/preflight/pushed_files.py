@@ -20,7 +20,7 @@ EXPECTED_BYTES = {"code": 3 * 10**6, "model": 10 * 10**9}
 """A clone's code is smaller; the limit of a model is told by others, unverified."""
 
 installed = cache(packages_distributions)
-"""From what is imported to what is installed: sklearn is of scikit-learn. It takes half a second."""
+"""From what is imported to what is installed (sklearn: scikit-learn); it takes half a second."""
 
 Files = dict[str, Path]
 """From the name under which push sends a file to where it stands."""
