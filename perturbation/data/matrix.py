@@ -1,7 +1,6 @@
 """The matrix X of an h5ad file, of any layout, read in blocks, while others are in use."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,25 +23,8 @@ LAYOUTS: dict[str, Layout] = {"csr_matrix": sparse.csr_array, "csc_matrix": spar
 """By the encoding that anndata writes into the file."""
 
 
-@contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading.
-
-    Raises
-    ------
-    InputError
-        If it is missing, or if it or an element cannot be read.
-    """
-    with reading(path), h5py.File(path) as file:
-        yield file
-
-
 def read_blocks(
-    path: Path,
-    cells_per_block: int,
-    rows: np.ndarray | None = None,
-    *,
-    any_values: bool = False,
+    path: Path, cells_per_block: int, rows: np.ndarray | None = None, *, any_values: bool = False
 ) -> Iterator[tuple[slice, slice, Sparse]]:
     """Read X from first to last; the values are checked on the way.
 
@@ -71,7 +53,7 @@ def read_blocks(
         of range or given twice.
     """
     is_zero = not any_values
-    with open_hdf5(path) as file:
+    with reading(path), h5py.File(path) as file:
         stored = one_ahead(_stored(file["X"], cells_per_block, rows))
         for part in one_ahead((r, c, _checked(make, path, any_values)) for r, c, make in stored):
             is_zero = is_zero and not part[2].data.any()
