@@ -16,7 +16,7 @@ from evaluation.crossval.folds import Settings, SharedData, read_shared
 from evaluation.crossval.scores import Scored
 from evaluation.crossval.small_cut import check_can_be_judged, check_small_cut
 from evaluation.crossval.workers import Workers
-from evaluation.report.words import learnt_weights, weights_in_words
+from evaluation.report.words import learnt_weights
 from evaluation.scoring.metrics import METRICS, NO_CORRELATION
 from evaluation.scoring.panels import describe_panels
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
@@ -87,7 +87,7 @@ def learnt_by(shared: SharedData) -> dict[str, str]:
     for path, features in files.items():
         predictor = fitted(make(), shared.summary.training, features)
         for kind, weights in learnt_weights(predictor, features).items():
-            words[f"{kind}, {path or 'shipped'}"] = weights_in_words(weights)
+            words[f"{kind}, {path or 'shipped'}"] = weights
     return words
 
 

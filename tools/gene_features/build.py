@@ -63,8 +63,8 @@ def build(options: argparse.Namespace) -> None:
                 raise InputError(f"{name} is a source already. Give another as NAME=FILE.")
             tables[name] = read(name, path, symbol_of)
     for name, version, licence in options.note:
-        noted = replace(_source(tables, "--note", name), version=version, licence=licence)
-        tables[name] = noted
+        table = _source(tables, "--note", name)
+        tables[name] = replace(table, version=version, licence=licence)
     write_gene_features(options.out, list(tables.values()), symbol_of)
 
 
