@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.command import ending
-from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval import fast, result
 from evaluation.crossval.contenders import PARTS, given_contenders
 from evaluation.crossval.folds import Settings
-from evaluation.crossval.workers import Workers
 from evaluation.local import run as local_run
 from evaluation.local.places import choose_data, choose_places
 from evaluation.preflight.findings import describe_findings, has_fault
@@ -122,17 +121,17 @@ def cross_validate(args: argparse.Namespace, data: Path) -> dict[str, Any]:
         judged = [find_submission("submission", SUBMISSION)]
         if args.against:
             judged.insert(0, find_submission(str(args.against), args.against.resolve()))
-        result = whole_run.run(data, judged, settings, args.cells_per_perturbation)
+        found = whole_run.run(data, judged, settings, args.cells_per_perturbation)
     else:  # parts: fit() and predict() are called here, on what was read once
         given = {part: getattr(args, part) for part in (*PARTS, "features")}
         contenders = given_contenders(given, own_transcript=not args.bare)
         model = args.model or SUBMISSION / "resources"
-        workers = Workers(args.jobs or 1, args.dask)
-        result = cross_validation_run.run(data, model, contenders, settings, workers)
-    print(cross_validation_run.describe(result))
+        workers = args.dask or args.jobs or 1
+        found = fast.run(data, model, contenders, settings, workers)
+    print(result.describe(found))
     if args.report:
-        print("Report:", write_report(result, args.report))
-    return cross_validation_run.as_json(result)
+        print("Report:", write_report(found, args.report))
+    return result.as_json(found)
 
 
 def main(arguments: list[str] | None = None) -> int:

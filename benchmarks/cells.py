@@ -23,19 +23,14 @@ from evaluation.command import RESOURCES, command_parser
 from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.comparison import compare
 from evaluation.crossval.contenders import SHIPPED, Contender
-from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.fast import cross_validate, gather
 from evaluation.crossval.folds import Settings, SharedData
-from evaluation.crossval.run import gather
-from evaluation.crossval.workers import Workers
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
-from perturbation.data.centroids import TrainingCentroids
-from perturbation.data.summary import Summary
+from perturbation.data.summary import Summary, TrainingCentroids
 from perturbation.model.cells import herded
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor
 from tools.competition_layout import write_competition
-
-FEWEST_CELLS = 50
 
 
 def median_proportions(
@@ -64,20 +59,11 @@ CONTENDERS = (
 
 
 def read_cells(screen: Path) -> tuple[np.ndarray, np.ndarray, pd.Index]:
-    """Counts (n, n_genes), or what is in proportion to them, labels (n,) and genes.
-
-    Cells of knock-outs with few cells are left out.
-    """
+    """Counts (n, n_genes), or what is in proportion to them, labels (n,) and genes."""
     cells = ad.read_h5ad(screen)
-    x = cells.to_df().to_numpy()
+    x, labels = cells.to_df().to_numpy(), cells.obs["gene"].astype(str).to_numpy(dtype=object)
     is_counts = np.array_equal(x[:100], np.round(x[:100]))
-    labels = cells.obs["gene"].astype(str)
-    kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS
-    return (
-        (x if is_counts else np.expm1(x))[kept],
-        labels[kept].to_numpy(dtype=object),
-        cells.var_names.astype(str),
-    )
+    return x if is_counts else np.expm1(x), labels, cells.var_names.astype(str)
 
 
 def shared_of(screen: Path, n_folds: int) -> SharedData:
@@ -116,5 +102,5 @@ if __name__ == "__main__":
     parser.add_argument("--folds", type=int, default=3, help="default: 3")
     options = parser.parse_args()
     gathered = shared_of(options.screen, options.folds)
-    comparisons = compare(cross_validate(gathered, Workers()).scores, len(BASELINES))
+    comparisons = compare(cross_validate(gathered).scores, len(BASELINES))
     print(table(comparisons).to_string(), describe_cells(gathered).round(3), sep="\n\n")

@@ -16,10 +16,8 @@ from evaluation.command import HOME, RESOURCES, command_parser
 from evaluation.crossval.baselines import CONTROL
 from evaluation.crossval.comparison import TITLES, Comparison, compare
 from evaluation.crossval.contenders import SHIPPED, Contender
-from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.fast import cross_validate, gather
 from evaluation.crossval.folds import Settings
-from evaluation.crossval.run import gather
-from evaluation.crossval.workers import Workers
 from evaluation.whole.run import run
 from evaluation.whole.submission import find_submission
 
@@ -35,7 +33,7 @@ def score_examples(data: Path, n_folds: int) -> list[Comparison]:
         judged.append(replace(shipped, name=name, code=code))
     whole = run(data, judged, Settings(n_folds))
     fast = gather(data, RESOURCES, (SHIPPED, NEIGHBOURS), Settings(n_folds))
-    by_parts = cross_validate(fast, Workers()).scores
+    by_parts = cross_validate(fast).scores
     names = [CONTROL, SHIPPED.name, NEIGHBOURS.name, *FULL]
     scores = pd.concat([whole.scores, by_parts[by_parts["contender"] == NEIGHBOURS.name]])
     scores = scores[scores["contender"].isin(names)]

@@ -33,7 +33,7 @@ from evaluation.crossval.baselines import BilinearRegression, ControlCentroid
 from evaluation.scoring.metrics import l1_distance, pearson_delta
 from main import shipped_predictor
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.direction_mix import PARTS
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model.parts import Predictor

@@ -20,7 +20,7 @@ RESOURCES = HOME / "resources"
 
 FAILED, INTERRUPTED, NOBODY_LISTENS = 2, 130, 141
 """Exit statuses; the last two are what a shell says of SIGINT and SIGPIPE."""
-CANNOT_WRITE = "error: Nothing can be written (No space left on device). Is $TMPDIR full too?"
+CANNOT_WRITE = "error: Nothing can be written (No space left on device). Free some, in $TMPDIR too."
 CANNOT_WRITE_TEXT = (
     f"anndata {version('anndata')} cannot write the text of pandas {version('pandas')}. Run `pip "
     'install "pandas<3"`, or take Python 3.12 or newer, for which there is anndata 0.13.'

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.gene_features import GeneFeatures
 
 

@@ -20,11 +20,6 @@ from perturbation.errors import InputError, reading
 A_DAY = 86_400
 """Seconds after which another machine's unfinished file is taken for left behind."""
 
-CURES = {
-    errno.ENOSPC: "Free some space or choose another directory.",
-    errno.EDQUOT: "Free some of your quota or choose another directory.",
-}
-
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -103,8 +98,9 @@ def _refusal(path: Path, error: OSError) -> str:
     number = error.errno or 0
     in_a_file = isinstance(error, FileExistsError | NotADirectoryError)
     why = "its directory is a file" if in_a_file else os.strerror(number)
-    cure = CURES.get(number, "Choose a directory where you may write.")
-    return f"{path} cannot be written ({why}). {cure}"
+    is_full = number in (errno.ENOSPC, errno.EDQUOT)
+    cure = "Free some space or choose" if is_full else "Choose"
+    return f"{path} cannot be written ({why}). {cure} a directory where you may write."
 
 
 def carry_along(file: Path, directory: str | Path) -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.special import expit, softmax
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.gene_kernels import END, START
 from simulation import factors
 from simulation.factors import AS_PUBLISHED, N_BACKGROUND, N_MODULES, Told

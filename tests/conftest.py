@@ -9,7 +9,7 @@ import pytest
 
 import main
 from perturbation.competition import PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from simulation.competition import simulate
 
 ROOT = Path(__file__).resolve().parent.parent

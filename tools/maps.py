@@ -9,7 +9,7 @@ from sklearn.preprocessing import normalize
 
 from evaluation.report.figures import Picture, short
 from evaluation.report.words import rank_correlation
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 
 SIZE = (4.2, 4.1)
 N_COMPONENTS = 30

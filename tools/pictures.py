@@ -8,9 +8,8 @@ from sklearn.decomposition import PCA
 
 from evaluation.command import HOME, RESOURCES
 from evaluation.crossval.contenders import SHIPPED
+from evaluation.crossval.fast import run
 from evaluation.crossval.folds import Settings
-from evaluation.crossval.run import run
-from evaluation.crossval.workers import Workers
 from evaluation.report.figures import Picture
 from evaluation.report.pictures import forest
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL
@@ -47,7 +46,7 @@ def main(docs: Path = HOME / "docs") -> None:
     look = look_at(open_dataset(DEMO))
     moved_cells(look.summary).save_png(docs / "moved.png")
     heat_map(look).save_png(docs / "data.png")
-    result = run(DEMO, RESOURCES, (SHIPPED,), Settings(5, 3), Workers())
+    result = run(DEMO, RESOURCES, (SHIPPED,), Settings(5, 3))
     forest(result.comparisons).save_png(docs / "report.png")
 
 

@@ -1,18 +1,17 @@
 """What every cross-validation compares with: three baselines, and what they answer."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import ridge_regression
 
+from evaluation.local.answers import Answer
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.cells import cells_at
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
-
-Answer = tuple[Iterable[np.ndarray], pd.DataFrame]
-"""Cells of each held-out perturbation in turn, (100, n_scored), and the proportions (n, 4)."""
 
 N_COMPONENTS = 10
 RIDGE = 0.1
@@ -60,26 +59,20 @@ class BilinearRegression:
         self.mean = y.mean(axis=1)
         left, lengths, _ = np.linalg.svd(y - y.mean(axis=0), full_matrices=False)
         self.gene_scores = (left * lengths)[:, :N_COMPONENTS]
-        own, measured = self._own_scores(list(centroids.index))
-        effects = (y - self.mean[:, None])[:, measured]
-        of_genes = _ridge_solve(self.gene_scores, self.gene_scores.T @ effects)
-        self.weights = _ridge_solve(own[measured], own[measured].T @ of_genes.T).T
+        own = self._own_scores(list(centroids.index))  # rows of 0 teach nothing
+        of_genes = ridge_regression(self.gene_scores, y - self.mean[:, None], RIDGE)
+        self.weights = ridge_regression(own, of_genes, RIDGE)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
         """Return centroids (len(perturbations), n_genes) float64, at least 0."""
-        own, _ = self._own_scores(perturbations)
+        own = self._own_scores(perturbations)
         return np.maximum(own @ self.weights.T @ self.gene_scores.T + self.mean, 0)
 
-    def _own_scores(self, perturbations: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """(n, 10) rows of G, zeros for what is no gene, and (n,) bool whether it is one."""
+    def _own_scores(self, perturbations: Sequence[str]) -> np.ndarray:
+        """(n, 10) rows of G, zeros for what is no gene."""
         rows = self.genes.get_indexer(pd.Index(perturbations))
-        return np.where((rows >= 0)[:, None], self.gene_scores[rows], 0.0), rows >= 0
-
-
-def _ridge_solve(x: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(x'x + ridge)^-1 @ right."""
-    return np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), right)
+        return np.where((rows >= 0)[:, None], self.gene_scores[rows], 0.0)
 
 
 CONTROL = "control centroid"

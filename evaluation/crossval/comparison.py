@@ -85,20 +85,17 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """Say whether the difference is real."""
-        what = TITLES[self.metric]
-        if self.difference is None:
+        """Say whether the difference is real; nothing of the reference itself."""
+        if (gap := self.difference) is None:
             return ""
+        size = f"({gap.mean:+.4f}, 95 percent interval {_span(gap)})"
+        says = f"{self.contender} is really {self.verdict} than {self.reference} {size}"
         if self.verdict == "same":
-            return f"{what}: {self.contender} scores exactly what {self.reference} does."
-        size = f"{self.difference.mean:+.4f}, 95 percent interval {_span(self.difference)}"
-        if self.verdict == "cannot tell":
-            return (
-                f"{what}: the difference of {self.contender} to {self.reference} ({size}) "
-                "cannot be told from noise."
-            )
-        verb = f"{self.contender} is really {self.verdict} than {self.reference}"
-        return f"{what}: {verb} ({size})."
+            says = f"{self.contender} scores exactly what {self.reference} does"
+        elif self.verdict == "cannot tell":
+            who = f"the difference of {self.contender} to {self.reference}"
+            says = f"{who} {size} cannot be told from noise"
+        return f"{TITLES[self.metric]}: {says}."
 
 
 def by_perturbation(scores: pd.DataFrame) -> pd.DataFrame:
@@ -119,12 +116,8 @@ def compare(scores: pd.DataFrame, n_baselines: int = 0) -> list[Comparison]:
     n_baselines
         How many contenders behind it are there for orientation: they do not widen the others'.
     """
-    by_repeat = scores.pivot_table(
-        index="perturbation",
-        columns=["contender", "repeat"],
-        values=[*METRICS, "fold"],
-        observed=True,
-    )
+    columns = ["contender", "repeat"]
+    by_repeat = scores.pivot_table([*METRICS, "fold"], "perturbation", columns, observed=True)
     reference, *others = scores["contender"].cat.categories
     folds = by_repeat["fold"][reference]
     n_compared = max(1, len(others) - n_baselines)
@@ -136,9 +129,8 @@ def compare(scores: pd.DataFrame, n_baselines: int = 0) -> list[Comparison]:
             difference = None
             if contender in others:
                 difference = Estimate.of(gap, folds, n_compared, WIDENING[metric])
-            comparisons.append(
-                Comparison(contender, reference, metric, Estimate.of(values, folds), difference)
-            )
+            score = Estimate.of(values, folds)
+            comparisons.append(Comparison(contender, reference, metric, score, difference))
     return comparisons
 
 

@@ -100,7 +100,7 @@ def _named(reference: str) -> Any:  # noqa: ANN401, a function or an instance
     Raises
     ------
     InputError
-        If there is no such module, or nothing of that name in it.
+        If there is no such module.
     """
     module_name, _, expression = reference.partition(":")
     has_arguments = "(" in expression
@@ -114,7 +114,5 @@ def _named(reference: str) -> Any:  # noqa: ANN401, a function or an instance
         module = import_module(module_name.removeprefix("./"))
     except ModuleNotFoundError as error:
         raise InputError(f"{reference} is not found: {error}. Give {REFERENCE}.") from error
-    if not hasattr(module, name):
-        raise InputError(f"{reference}: {module_name} has no {name}. Give {REFERENCE}.")
     found = getattr(module, name)
     return found(*arguments, **keywords) if has_arguments or isinstance(found, type) else found

@@ -15,13 +15,7 @@ import pandas as pd
 from evaluation.command import HOME, users_main
 from evaluation.local.answers import written_answer
 from evaluation.local.stages import infer_values, run_stage, train_values
-from perturbation.competition import (
-    GENES_FILE,
-    PERTURBATIONS_FILE,
-    PROGRAM_FLAGS,
-    PROPORTIONS_FILE,
-    TRAINING_FILE,
-)
+from perturbation import competition
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import Summary, summarise
 from perturbation.errors import InputError
@@ -76,7 +70,7 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
         fitted = main.fit(summarise(open_dataset(data)), features)
         cells, proportions = main.predict(fitted, features, targets, genes)
         judged = np.concatenate([block.copy() for block in cells])
-    flags = list(PROGRAM_FLAGS)
+    flags = list(competition.PROGRAM_FLAGS)
     same = shares[flags].to_numpy(), proportions[flags].to_numpy()
     for what, ours, theirs in (("cells", shipped, judged), ("proportions", *same)):
         if ours.shape != theirs.shape or not np.allclose(ours, theirs, atol=SAME):
@@ -94,10 +88,10 @@ def _write_cut(summary: Summary, data: Path) -> tuple[list[str], list[str]]:
     genes = summary.training.genes[columns]
     obs = cut.cell_programs.assign(gene=cut.cell_labels).rename(index=str)
     cells = ad.AnnData(cut.cells[:, columns].astype(np.float64), obs, pd.DataFrame(index=genes))
-    cells.write_h5ad(data / TRAINING_FILE)
-    cut.training.proportions.rename_axis("gene").to_csv(data / PROPORTIONS_FILE)
+    cells.write_h5ad(data / competition.TRAINING_FILE)
+    cut.training.proportions.rename_axis("gene").to_csv(data / competition.PROPORTIONS_FILE)
     asked = genes[::-1].tolist()  # not in the order of the file
     targets = targets or ["NOT_MEASURED"]
-    (data / GENES_FILE).write_text("\n".join(asked))
-    (data / PERTURBATIONS_FILE).write_text("\n".join(targets))
+    (data / competition.GENES_FILE).write_text("\n".join(asked))
+    (data / competition.PERTURBATIONS_FILE).write_text("\n".join(targets))
     return targets, asked

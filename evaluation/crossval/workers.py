@@ -3,10 +3,9 @@
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import joblib
 
@@ -22,27 +21,11 @@ Result = TypeVar("Result")
 SECONDS_TO_CONNECT = 20
 
 
-@dataclass(frozen=True)
-class Workers:
-    """Where tasks run.
-
-    Attributes
-    ----------
-    jobs
-        Processes on this machine; 1 means this one.
-    dask
-        Address of a Dask scheduler, such as tcp://10.0.0.5:8786; it goes before `jobs`.
-    """
-
-    jobs: int = 1
-    dask: str | None = None
-
-
 def map_tasks(
     function: Callable[[Shared, Task], Result],
     shared: Shared,
     tasks: Sequence[Task],
-    workers: Workers,
+    workers: int | str,
     what: str,
 ) -> Iterator[Result]:
     """Yield ``function(shared, task)`` of every task, in any order, with a progress bar.
@@ -56,7 +39,8 @@ def map_tasks(
     tasks
         Small things.
     workers
-        Where to run.
+        Processes on this machine, 1 for this one alone, or the address of a Dask scheduler, such
+        as tcp://10.0.0.5:8786.
     what
         Names the tasks in the progress bar.
 
@@ -66,12 +50,10 @@ def map_tasks(
         If a task fails, in the words of its error, or if there is no cluster at the address.
     """
     call = joblib.delayed(_tell_failure)
-    with ExitStack() as stack:
-        if workers.dask:
-            client = stack.enter_context(_dask_client(workers.dask))
-            stack.enter_context(joblib.parallel_config("dask", client=client, scatter=[shared]))
-        pool = joblib.Parallel(workers.jobs, return_as="generator_unordered")
-        bar = stack.enter_context(progress(len(tasks), what, unit="task"))
+    place = _dask_cluster(workers, shared) if isinstance(workers, str) else nullcontext()
+    jobs = workers if isinstance(workers, int) else -1
+    with place, progress(len(tasks), what, unit="task") as bar:
+        pool = joblib.Parallel(jobs, return_as="generator_unordered")
         for result in pool(call(function, shared, task) for task in tasks):
             bar.update(1)
             yield result
@@ -87,8 +69,8 @@ def _tell_failure(function: Callable[[Shared, Task], Result], shared: Shared, ta
 
 
 @contextmanager
-def _dask_client(address: str) -> Iterator[Any]:
-    """Connect to a scheduler and send its workers the code: they need no clone."""
+def _dask_cluster(address: str, shared: object) -> Iterator[None]:
+    """Run tasks there; its workers are sent `shared`, and the code: they need no clone."""
     try:
         from distributed import Client
 
@@ -105,4 +87,5 @@ def _dask_client(address: str) -> Iterator[Any]:
                 for file in HOME.glob(pattern):
                     archive.write(file, file.relative_to(HOME))
         client.upload_file(str(path))
-        yield client
+        with joblib.parallel_config("dask", client=client, scatter=[shared]):
+            yield

@@ -66,11 +66,11 @@ def run_stage(submission: Path, name: str, values: Mapping[str, Any]) -> Cost:
             finally:
                 process.communicate()  # after Ctrl-C: ends its standard input, and so the stage
         text = report.read_text("utf-8", errors="replace") if report.exists() else ""
-    if process.returncode or not text:
+    if text == stage_process.RETURNED and process.returncode == 0:
+        return Cost(time.perf_counter() - start, peak)
+    if text in ("", stage_process.RETURNED) or text.startswith("Fatal Python error"):
         text = f"{name}() failed: {_sudden_end(process.returncode, text, peak, oom_kills)}"
-    if text != stage_process.RETURNED:
-        raise InputError(text)
-    return Cost(time.perf_counter() - start, peak)
+    raise InputError(text)
 
 
 def _wait(process: subprocess.Popen[str]) -> int:
@@ -93,8 +93,7 @@ def _sudden_end(status: int, text: str, peak: int, oom_kills: int) -> str:
     if near or count_oom_kills() > oom_kills:
         return f"it was killed because memory ran out; {used}."
     name = f"{signal.Signals(-status).name} ({signal.strsignal(-status)})"
-    frames = re.findall(r"  File .*", text)
-    frames = [frame for frame in frames if stage_process.__file__ not in frame]
+    frames = [f for f in re.findall(r"  File .*", text) if stage_process.__file__ not in f]
     return "\n".join([f"{name} ended its process; {used}.", *frames[:3]])
 
 

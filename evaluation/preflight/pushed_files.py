@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from perturbation.errors import InputError, reason
 MODEL_DIRECTORY = "resources"
 EXPECTED_BYTES = {"code": 3 * 10**6, "model": 10 * 10**9}
 """A clone's code is smaller; the limit of a model is told by others, unverified."""
+
+installed = cache(packages_distributions)
+"""From what is imported to what is installed (sklearn: scikit-learn); it takes half a second."""
 
 Files = dict[str, Path]
 """From the name under which push sends a file to where it stands."""
@@ -37,10 +41,10 @@ def pushed_files(submission: Path) -> tuple[Files, Files]:
             f"The client cannot be asked ({error}): pip install -r requirements.txt."
         ) from error
     with contextlib.chdir(submission):  # elsewhere the client's rules do not match
-        code = list_code_files(str(submission), MODEL_DIRECTORY)
-        model = list_model_files(str(submission), MODEL_DIRECTORY)
-    by_name = [{name: Path(path) for name, path in sorted(kind.items())} for kind in (code, model)]
-    return by_name[0], by_name[1]
+        listers = list_code_files, list_model_files
+        found = [files_of(str(submission), MODEL_DIRECTORY) for files_of in listers]
+    code, model = ({name: Path(path) for name, path in sorted(kind.items())} for kind in found)
+    return code, model
 
 
 def push_findings(
@@ -99,12 +103,24 @@ def requirement_findings(code: Files, packages: dict[str, str]) -> Iterator[Find
     packages
         From the packages that main.py imports to the place that does.
     """
-    try:
-        named = read_requirements(code)
-    except InputError as error:
-        yield Finding(REFUSED, str(error))
+    from crunch_convert.requirements_txt import RequirementParseError, parse_from_file
+
+    path = code.get("requirements.txt")
+    if path is None:
+        text = "requirements.txt is missing, or a .gitignore names it. List what main.py imports."
+        yield Finding(REFUSED, text)
         return
-    distributions = packages_distributions()  # sklearn is of scikit-learn
+    try:
+        content = path.open().read()  # in this system's encoding, as the client does
+        named = {_canonical(found.name) for found in parse_from_file(file_content=content)}
+    except (RequirementParseError, OSError, UnicodeError) as error:
+        yield Finding(
+            REFUSED,
+            f"{path}: {reason(error)}. Save it as UTF-8; give a name a line and, after it, version "
+            "ranges with commas between them.",
+        )
+        return
+    distributions = installed()
     owners = {package: distributions.get(package, [package])[0] for package in packages}
     missing = [package for package, owner in owners.items() if _canonical(owner) not in named]
     for package in missing:
@@ -121,31 +137,6 @@ def requirement_findings(code: Files, packages: dict[str, str]) -> Iterator[Find
     modules = {name.removesuffix(".py").split("/")[0] for name in code if name.endswith(".py")}
     for name in sorted(modules & {*distributions, *sys.stdlib_module_names}):
         yield Finding(FAULT, f"{name} at the top hides the library of that name. Rename it.")
-
-
-def read_requirements(code: Files) -> set[str]:
-    """Read as push does, and return the names, in lower case and with dashes.
-
-    Raises
-    ------
-    InputError
-        If push would refuse: there is no requirements.txt, or the client cannot parse it.
-    """
-    from crunch_convert.requirements_txt import RequirementParseError, parse_from_file
-
-    path = code.get("requirements.txt")
-    if path is None:
-        raise InputError(
-            "requirements.txt is missing, or a .gitignore names it. List what main.py imports."
-        )
-    try:
-        content = path.open().read()  # in this system's encoding, as the client does
-        return {_canonical(found.name) for found in parse_from_file(file_content=content)}
-    except (RequirementParseError, OSError, UnicodeError) as error:
-        raise InputError(
-            f"{path}: {reason(error)}. Save it as UTF-8; give a name a line and, after it, version "
-            "ranges with commas between them."
-        ) from error
 
 
 def _canonical(name: str) -> str:

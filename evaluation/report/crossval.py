@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.crossval.comparison import TITLES, by_perturbation, tables
-from evaluation.crossval.run import CrossValidation
+from evaluation.crossval.result import CrossValidation
 from evaluation.report import pictures
 from evaluation.report.page import Sections, bullets, table, write_page
 from evaluation.scoring.metrics import METRICS

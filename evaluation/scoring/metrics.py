@@ -38,16 +38,11 @@ def pearson_delta(
 
     Returns
     -------
-    float in [-1, 1]; 0 where `has_direction` is false for either side, where the published formula
-    gives NaN; NaN if any value is NaN.
+    float in [-1, 1]; 0 where either side varies over genes by no more than the rounding of cells,
+    where the published formula gives NaN or noise; NaN if any value is NaN.
     """
     deltas = _delta(truth, perturbed_centroid), _delta(prediction, perturbed_centroid)
     return float(np.corrcoef(*deltas)[0, 1]) if all(delta.any() for delta in deltas) else 0.0
-
-
-def has_direction(rows: np.ndarray, perturbed_centroid: np.ndarray) -> bool:
-    """Whether mean(rows) - PM varies over genes by more than the rounding of the rows."""
-    return bool(_delta(rows, perturbed_centroid).any())
 
 
 def _delta(rows: np.ndarray, perturbed_centroid: np.ndarray) -> np.ndarray:

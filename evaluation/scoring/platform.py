@@ -99,18 +99,12 @@ def _call(score: Callable[..., Any], data: str, prediction: str) -> list[float]:
         SimpleNamespace(id=name, name=name, target=SimpleNamespace(id=name, name=name))
         for name in PLATFORM_METRICS
     ]
-    try:
-        with redirect_stdout(io.StringIO()):
-            results = score(
-                phase_type=PhaseType.SUBMISSION,
-                chain_height=1,
-                metrics=metrics,
-                prediction_directory_path=prediction,
-                data_directory_path=data,
-            )
-    except Exception as error:  # whatever the platform's code raises
-        raise InputError(
-            f"The platform's score() failed ({type(error).__name__}: {error}). Its interface may "
-            "have changed; leave out --scorer platform."
-        ) from error
+    with redirect_stdout(io.StringIO()):
+        results = score(
+            phase_type=PhaseType.SUBMISSION,
+            chain_height=1,
+            metrics=metrics,
+            prediction_directory_path=prediction,
+            data_directory_path=data,
+        )
     return [float(results[metric.id].value) for metric in metrics]

@@ -10,23 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from perturbation.competition import (
-    CONTROL_LABEL,
-    GENES_FILE,
-    LOCAL_PROPORTIONS_FILE,
-    LOCAL_TRUTH_FILE,
-    PERTURBATIONS_FILE,
-    PROPORTIONS_FILE,
-    TRAINING_FILE,
-)
-from perturbation.data.centroids import TrainingCentroids
+from perturbation import competition
 from perturbation.data.dataset import open_dataset
 from perturbation.data.h5ad import open_cells
-from perturbation.data.summary import spread_evenly, within
+from perturbation.data.summary import TrainingCentroids, spread_evenly, within
 
 CELLS_PER_BLOCK = 256
-SIGNATURE_FILE = "signature_genes.csv"
-TABLES = (PROPORTIONS_FILE, LOCAL_PROPORTIONS_FILE)
+TRUTH = competition.LOCAL_TRUTH_FILE
+TABLES = (competition.PROPORTIONS_FILE, competition.LOCAL_PROPORTIONS_FILE)
+SMALL_FILES = (*TABLES, competition.GENES_FILE, "signature_genes.csv")
 
 
 def thinned(labels: np.ndarray, cells_per_perturbation: int) -> np.ndarray:
@@ -39,14 +31,18 @@ def thinned(labels: np.ndarray, cells_per_perturbation: int) -> np.ndarray:
     cells_per_perturbation
         Cells to keep of a knock-out; all, if it has no more.
     """
-    return spread_evenly(labels, cells_per_perturbation) | (labels == CONTROL_LABEL)
+    return spread_evenly(labels, cells_per_perturbation) | (labels == competition.CONTROL_LABEL)
 
 
-def write_thinned(data: Path, out: Path, kept: np.ndarray) -> Path:
-    """Write a data directory with the kept training cells and all other files; return it."""
+def write_thinned(
+    data: Path, out: Path, kept: np.ndarray, others: Sequence[str] = (*SMALL_FILES, TRUTH)
+) -> Path:
+    """Write a data directory with the kept training cells and other files; return it."""
     out.mkdir()
-    copy_cells(data / TRAINING_FILE, out / TRAINING_FILE, kept)
-    _copy_files(data, out, *TABLES, GENES_FILE, SIGNATURE_FILE, LOCAL_TRUTH_FILE)
+    copy_cells(data / competition.TRAINING_FILE, out / competition.TRAINING_FILE, kept)
+    for name in others:
+        if (data / name).is_file():
+            shutil.copy(data / name, out)
     return out
 
 
@@ -64,22 +60,14 @@ def write_fold(data: Path, out: Path, held_out: Sequence[str], training: Trainin
     training
         What the fold's training cells say: the centroids beside the local ground truth.
     """
-    out.mkdir()
     kept = ~np.isin(open_dataset(data).labels, held_out)
-    copy_cells(data / TRAINING_FILE, out / TRAINING_FILE, kept)
-    _copy_files(data, out, *TABLES, GENES_FILE, SIGNATURE_FILE)
+    write_thinned(data, out, kept, SMALL_FILES)
     for table in {out / name for name in TABLES} & {*out.iterdir()}:
         rows = pd.read_csv(table, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         rows[~rows["gene"].isin(held_out)].to_csv(table, index=False)
-    (out / PERTURBATIONS_FILE).write_text("\n".join(held_out) + "\n", encoding="utf-8")
-    if (data / LOCAL_TRUTH_FILE).is_file():
-        _write_local_truth(data / LOCAL_TRUTH_FILE, out / LOCAL_TRUTH_FILE, held_out, training)
-
-
-def _copy_files(data: Path, out: Path, *names: str) -> None:
-    for name in names:
-        if (data / name).is_file():
-            shutil.copy(data / name, out)
+    (out / competition.PERTURBATIONS_FILE).write_text("\n".join(held_out) + "\n", encoding="utf-8")
+    if (data / TRUTH).is_file():
+        _write_local_truth(data / TRUTH, out / TRUTH, held_out, training)
 
 
 def _write_local_truth(
@@ -88,14 +76,10 @@ def _write_local_truth(
     """The organisers' own held-out cells; the centroids that stand with them tell of the fold."""
     cells = open_cells(truth)
     copy_cells(truth, out, ~np.isin(cells.labels, held_out))
-    centroids = {
-        "control_centroid_train": training.control_centroid,
-        "perturbed_centroid_train": training.perturbed_centroid,
-    }
     with h5py.File(out, "r+") as file:
-        for name, centroid in centroids.items():
-            of_genes = pd.Series(centroid, training.genes)[cells.genes].to_numpy()
-            ad.io.write_elem(file.require_group("uns"), name, of_genes)
+        for name in ("control_centroid", "perturbed_centroid"):
+            of_genes = pd.Series(getattr(training, name), training.genes)[cells.genes]
+            ad.io.write_elem(file.require_group("uns"), f"{name}_train", of_genes.to_numpy())
 
 
 def copy_cells(source: Path, target: Path, kept: np.ndarray) -> None:

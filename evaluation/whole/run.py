@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluation.crossval.baselines import baseline_answers
 from evaluation.crossval.folds import Fold, Settings, SharedData, all_folds, read_shared
-from evaluation.crossval.run import CrossValidation, compared
+from evaluation.crossval.result import CrossValidation, compared
 from evaluation.crossval.scores import Scored, score, together
 from evaluation.local.places import LOCAL_RUN
 from evaluation.whole.fold_directory import matrix_bytes, thinned, write_fold, write_thinned
@@ -52,7 +52,7 @@ def run(
         announce(data, work, kept, settings.n_folds * settings.n_repeats, len(submissions))
         boxes = [s.taken(work / f"pushed-{i}") for i, s in enumerate(submissions)]
         if not kept.all():
-            data = write_thinned(data, work / data.name, kept)
+            data = write_thinned(data, work / data.resolve().name, kept)
         shared = read_shared(data, settings)
         folds = all_folds(list(shared.truth.centroids.index), settings)
         scored = together(score_fold(shared, fold, boxes, data, work) for fold in folds)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from evaluation.crossval.baselines import Answer
-from evaluation.local.answers import written_answer
+from evaluation.local.answers import Answer, written_answer
 from evaluation.local.stages import infer_values, run_stage, train_values
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
 from evaluation.reading import read_names

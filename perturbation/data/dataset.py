@@ -80,10 +80,8 @@ def _check_labels(file: CellsFile) -> None:
 
 def _program_flags(file: CellsFile) -> pd.DataFrame:
     flags = file.obs[list(PROGRAM_FLAGS)]
-    for name in PROGRAM_FLAGS:
-        wrong = flags.loc[~flags[name].isin([0, 1]), name]
-        if len(wrong):
-            found = wrong.iloc[0]
+    for name, values in flags.items():
+        for found in values[~values.isin([0, 1])][:1]:
             raise InputError(
                 f"obs of {file.path} must hold 0 or 1 in {', '.join(PROGRAM_FLAGS)}; found "
                 f"{f'the text {found!r}' if isinstance(found, str) else found} in {name}. "

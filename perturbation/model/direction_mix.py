@@ -26,13 +26,13 @@ import numpy as np
 from perturbation.model.effects import (
     TINY,
     Effects,
+    OwnGene,
     gram_without,
     principal_axes,
     relative_noise,
     residual_gram,
     response_basis,
 )
-from perturbation.model.own_gene import OwnGene
 from perturbation.model.stacking import CONSTANT_PARTS, stack
 
 PARTS = ("control", "mean", "knowledge", "own gene", "process")
@@ -156,7 +156,6 @@ def _left_out_moments(
     # Everything is a product of residuals, so no gene is touched again: with 122 knock-outs each
     # turn works on 122 x 122 numbers, not on 122 x 21,592.
     n, gram = len(noise), residual_gram(effects)
-    with_kernel = {c.part for c in candidates} - {*CONSTANT_PARTS}
     products, with_truth = np.empty((n, *[len(candidates)] * 2)), np.empty((n, len(candidates)))
     for i in range(n):
         residuals = gram_without(gram, effects.shares, i)
@@ -174,7 +173,7 @@ def _left_out_moments(
         seen = {**kernels, "own gene": own.kernel(at_own, axes)}
         regressions = {
             (part, ridge): _left_out_regression(seen[part], ridge * noise, i)
-            for part in with_kernel
+            for part in seen
             for ridge in RIDGES
         }
         predicted = np.concatenate(

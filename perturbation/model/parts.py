@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from perturbation.competition import PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.names import listed
 from perturbation.data.proportions import check_shares
-from perturbation.data.summary import Summary
+from perturbation.data.summary import Summary, TrainingCentroids
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GeneFeatures
 
@@ -78,6 +77,8 @@ def fitted(
 
 def check_predictor(predictor: object, name: str) -> None:
     """Raise InputError unless it has fit() and predict()."""
+    if isinstance(predictor, type):
+        raise InputError(f"{predictor.__name__} is a class; its brackets () are missing.")
     for method in ("fit", "predict"):
         if not callable(getattr(predictor, method, None)):
             raise InputError(f"{name} has no {method}(); see perturbation/model/parts.py.")

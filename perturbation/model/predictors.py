@@ -14,12 +14,11 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.direction_mix import PARTS, fit_mix, predict_coefficients
-from perturbation.model.effects import deviation_gram, effects_of
+from perturbation.model.effects import deviation_gram, effects_of, own_genes
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.gene_kernels import gene_kernels, process_terms, source_weights
-from perturbation.model.own_gene import own_genes
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
 
 

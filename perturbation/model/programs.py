@@ -12,7 +12,7 @@ from perturbation.competition import (
     PROGRAM_FLAGS,
     PROGRAMS,
 )
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.effects import TINY
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.gene_kernels import END, START, gene_kernels, process_terms, source_weights

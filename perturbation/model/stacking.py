@@ -38,21 +38,18 @@ def stack(
     chosen = [i for i, part in enumerate(parts) if part in CONSTANT_PARTS]
     weights = _least_squares(chosen, products, with_truth)
     for part in dict.fromkeys(part for part in parts if part not in CONSTANT_PARTS):
-        options = [i for i, name in enumerate(parts) if name == part]
-        fits = [_least_squares([*chosen, i], products, with_truth) for i in options]
-        losses = np.stack(
-            [
-                _losses([*chosen, i], fit, products, with_truth)
-                for i, fit in zip(options, fits, strict=True)
-            ]
-        )
+        fits = []
+        for option in [i for i, name in enumerate(parts) if name == part]:
+            tried = [*chosen, option]
+            after = _least_squares(tried, products, with_truth)
+            fits.append((tried, after, _losses(tried, after, products, with_truth)))
+        lowest = min(losses.mean() for *_, losses in fits)
         # subtle: of equals the first, the most cautious
-        best = int(np.argmax(losses.mean(axis=1) <= losses.mean(axis=1).min() + TIE))
-        before, after = np.append(weights, 0.0), fits[best]
-        share = 1.0
+        tried, after, losses = next(fit for fit in fits if fit[2].mean() <= lowest + TIE)
+        before, share = np.append(weights, 0.0), 1.0
         if part in ON_TRIAL:
-            share = trust(_losses(chosen, weights, products, with_truth) - losses[best])
-        chosen, weights = [*chosen, options[best]], before + share * (after - before)
+            share = trust(_losses(chosen, weights, products, with_truth) - losses)
+        chosen, weights = tried, before + share * (after - before)
     return chosen, weights
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from perturbation.competition import PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.names import columns_of
+from perturbation.data.summary import TrainingCentroids
 from perturbation.errors import InputError
 from perturbation.files import as_path, read_npz, whole_file
 
@@ -92,7 +92,7 @@ def load_model(model_directory_path: str | Path) -> Model:
         )
     arrays = read_npz(path, "Run train() again.")
     version = arrays.get("format_version")
-    if version is None or version.shape != () or version != FORMAT_VERSION:
+    if str(version) != str(FORMAT_VERSION):
         raise InputError(
             f"{path} has format version {version}, this code reads {FORMAT_VERSION}. "
             "Run train() again."

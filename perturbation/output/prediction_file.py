@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anndata as ad
@@ -22,10 +23,6 @@ HEADER_BYTES = 2**16
 MOST_IN_MEMORY = 2**28
 SHARE_OF_MEMORY = 0.25
 """The matrix is built in memory up to so many bytes and this share of what is available."""
-CGROUP_FILES = (
-    ("memory.max", "memory.current"),  # version 2
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),  # version 1
-)
 
 
 def write_prediction(
@@ -92,12 +89,8 @@ def is_built_in_memory(n_bytes: int, available: int) -> bool:
 def available_memory(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
     """Bytes that are free on the machine and, in a container, below the cgroup's limit."""
     available = psutil.virtual_memory().available
-    for limit_name, usage_name in CGROUP_FILES:
-        try:
-            limit = int((cgroup_root / limit_name).read_text())
-            usage = int((cgroup_root / usage_name).read_text())
-        except (OSError, ValueError):  # no such cgroup, or its limit is the word "max"
-            continue
+    with suppress(OSError, ValueError):  # no such cgroup, or its limit is the word "max"
+        limit, usage = (int((cgroup_root / f"memory.{n}").read_text()) for n in ("max", "current"))
         available = min(available, max(limit - usage, 0))
     return available
 

@@ -4,10 +4,9 @@ import shutil
 from pathlib import Path
 
 import main
-from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval import fast
 from evaluation.crossval.contenders import SHIPPED
 from evaluation.crossval.folds import Settings
-from evaluation.crossval.workers import Workers
 from evaluation.report.crossval import write_report
 from simulation.competition import simulate
 from tools.atlas.__main__ import atlas_page
@@ -25,7 +24,7 @@ def pages_of(data, named, out, n_folds=3):
     shutil.copy(ROOT / "resources" / "gene_features.npz", model)
     main.train(str(data), str(model))
     settings = Settings(n_folds, panel=("variable", 1000, 1), pictures=True)
-    finished = cross_validation_run.run(data, model, (SHIPPED,), settings, Workers())
+    finished = fast.run(data, model, (SHIPPED,), settings)
     paths = {
         "explore": explore(data, out / "explore", named, model),
         "report": write_report(finished, out / "report"),

@@ -11,13 +11,12 @@ import pandas as pd
 import pytest
 
 import local_test
-from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval import fast
 from evaluation.crossval import workers as parallel
 from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.contenders import SHIPPED, Contender, given_contenders
 from evaluation.crossval.fast import cross_validate, predict_fold
 from evaluation.crossval.folds import Settings, all_folds
-from evaluation.crossval.workers import Workers
 from evaluation.scoring.panels import draw_panels
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
@@ -29,12 +28,12 @@ SETTINGS = Settings(n_folds=3, n_repeats=2, panel=("variable", 20, 2))
 
 @pytest.fixture(scope="module")
 def shared(competition):
-    return cross_validation_run.gather(competition, ROOT / "resources", (SHIPPED,), SETTINGS)
+    return fast.gather(competition, ROOT / "resources", (SHIPPED,), SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def scores(shared):
-    return cross_validate(shared, Workers()).scores
+    return cross_validate(shared).scores
 
 
 def centroids_of(shared):
@@ -170,7 +169,7 @@ class Spoiler(Peeker):
 
 def test_a_predictor_that_spoils_its_input_harms_no_other(shared, scores):
     spoiler = Contender("spoiler", f"{__name__}:Spoiler")
-    again = cross_validate(with_contenders(shared, spoiler, SHIPPED), Workers()).scores
+    again = cross_validate(with_contenders(shared, spoiler, SHIPPED)).scores
     mine = again[again["contender"] == "shipped"].reset_index(drop=True)
     theirs = scores[(scores["contender"] == "shipped") & (scores["repeat"] == 0)]
     np.testing.assert_array_equal(mine["pearson_delta"], theirs["pearson_delta"])
@@ -184,7 +183,7 @@ def test_a_predictor_that_spoils_its_input_harms_no_other(shared, scores):
         ("./mine.py:Mine", r"No module named 'mine.*as Python imports it: no file\.py"),
         ("perturbation.model.predictors:Blend(alpha=3)", "TypeError: .*alpha"),
         ("perturbation.model.predictors:Blend(open('x'))", "is not understood"),
-        ("evaluation.crossval.contenders:Nothing", "has no Nothing"),
+        ("evaluation.crossval.contenders:Nothing", "has no attribute 'Nothing'"),
         ("evaluation.crossval.contenders", "is not understood. Give module:name"),
         ("pathlib:Path", r"has no fit\(\)"),
         (
@@ -211,7 +210,7 @@ def test_the_perturbed_centroid_has_no_correlation(scores):
 
 
 def test_processes_give_the_same_scores(shared, scores):
-    pd.testing.assert_frame_equal(cross_validate(shared, Workers(jobs=2)).scores, scores)
+    pd.testing.assert_frame_equal(cross_validate(shared, 2).scores, scores)
 
 
 CLUSTER = """
@@ -239,7 +238,7 @@ def dask_address(tmp_path):
 
 
 def test_a_dask_cluster_gives_the_same_scores(shared, scores, dask_address):
-    again = cross_validate(shared, Workers(dask=dask_address)).scores
+    again = cross_validate(shared, dask_address).scores
     pd.testing.assert_frame_equal(again, scores)
 
 
@@ -247,7 +246,7 @@ def test_a_missing_dask_scheduler_is_told(shared, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(parallel, "SECONDS_TO_CONNECT", 1)
     with pytest.raises(InputError, match="No Dask scheduler answers"):
-        cross_validate(shared, Workers(dask="tcp://127.0.0.1:9"))
+        cross_validate(shared, "tcp://127.0.0.1:9")
 
 
 def test_variable_panels_come_from_the_training_cells_and_the_scored_genes(shared):

@@ -172,13 +172,6 @@ def test_an_unreachable_platform_scorer_is_told(competitions, prediction, capsys
     assert "cannot be reached at LocalCodeLoader" in capsys.readouterr().err
 
 
-def test_a_platform_scorer_that_fails_is_told(competitions, prediction, capsys):
-    (competitions / "scoring.py").write_text("def score():\n    raise KeyError('moved')\n")
-    arguments = ["--data", str(DEMO), "--score-only", str(prediction), "--scorer", "platform"]
-    assert local_test.main(arguments) == 2
-    assert "score() failed (KeyError: 'moved')" in capsys.readouterr().err
-
-
 def test_own_data_comes_before_the_demo(tmp_path):
     for directory in (tmp_path / "data" / "demo", tmp_path / "data"):
         directory.mkdir(parents=True, exist_ok=True)

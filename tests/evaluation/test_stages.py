@@ -47,6 +47,10 @@ ENDS = {
         "import os\ndef train():\n    os._exit(0)\n",
         r"train\(\) failed: its process ended with status 0 before it returned",
     ),
+    "an error before a bad end": (
+        "import atexit, os\natexit.register(os._exit, 3)\ndef train():\n    raise KeyError('x')\n",
+        r"train\(\) failed: KeyError: 'x'\n  .*main.py, line 4",
+    ),
     "a segmentation fault": (
         "import ctypes\ndef train():\n    ctypes.string_at(0)\n",
         r"SIGSEGV \(Segmentation fault\) ended its process(.|\n)*main.py\", line 3 in train",

@@ -13,10 +13,8 @@ from scipy import sparse
 import local_test
 from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.contenders import SHIPPED
-from evaluation.crossval.fast import cross_validate
+from evaluation.crossval.fast import cross_validate, gather
 from evaluation.crossval.folds import Settings
-from evaluation.crossval.run import gather
-from evaluation.crossval.workers import Workers
 from evaluation.report.crossval import write_report
 from evaluation.whole.fold_directory import (
     copy_cells,
@@ -248,7 +246,7 @@ def test_black_box_and_fast_way_agree_and_a_spoilt_infer_is_really_worse(
         assert {*example.effects} == {*example.cells["of"]} == everyone
     assert "black boxes say nothing" in (tmp_path / "report" / "index.html").read_text()
     shared = gather(DEMO, ROOT / "resources", (SHIPPED,), Settings(2, panel=("variable", 60, 3)))
-    fast = cross_validate(shared, Workers()).scores
+    fast = cross_validate(shared).scores
     for ours, theirs in ((str(last_push), SHIPPED.name), *zip(BASELINES, BASELINES, strict=True)):
         whole, parts = rows[rows["contender"] == ours], fast[fast["contender"] == theirs]
         assert whole["perturbation"].tolist() == parts["perturbation"].tolist()

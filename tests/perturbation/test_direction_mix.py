@@ -12,12 +12,12 @@ from perturbation.model.effects import (
     Effects,
     effects_of,
     gram_without,
+    own_genes,
     principal_axes,
     relative_noise,
     residual_gram,
     response_basis,
 )
-from perturbation.model.own_gene import own_genes
 from tests.conftest import training_of
 from tests.perturbation.conftest import N_GENES, Families
 

@@ -10,10 +10,10 @@ from perturbation.competition import PROGRAM_FLAGS
 from perturbation.model import direction_mix
 from perturbation.model.effects import (
     effects_of,
+    own_genes,
     relative_noise,
 )
 from perturbation.model.gene_kernels import source_weights
-from perturbation.model.own_gene import own_genes
 from perturbation.model.predictors import (
     Blend,
     OwnTranscript,

@@ -16,8 +16,8 @@ from scipy import sparse
 import main
 from evaluation.reading import read_names
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, PROGRAM_FLAGS
-from perturbation.data.centroids import TrainingCentroids
 from perturbation.data.matrix import read_blocks
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.gene_features import load_gene_features
 from perturbation.output.model_file import MODEL_FILE, Model, load_model, save_model
 

@@ -140,7 +140,7 @@ TRAIN = {
     "indices that descend": hdf5(backwards),
     "stored zeros": hdf5(with_zeros),
     "a layer of counts": put("layers", {"counts": np.ones((400, 60))}),
-    "no layers, no uns": hdf5(lambda f: [f.__delitem__(n) for n in ("layers", "uns", "obsm")]),
+    "no layers, no uns": hdf5(lambda f: [f.pop(n, None) for n in ("layers", "uns", "obsm")]),
     "unused categories": put("obs", with_unused),
     "labels as text": put("obs", as_text),
     "columns that nobody reads": obs(batch="a", score=np.nan),

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import main
-from evaluation.crossval import run as cross_validation_run
+from evaluation.crossval import fast
 from evaluation.crossval.contenders import Contender
 from evaluation.crossval.fast import score_fold
 from evaluation.crossval.folds import Settings, all_folds
@@ -34,6 +34,7 @@ from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
 from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
+from perturbation.model.parts import fitted as fitted_predictor
 from perturbation.output.prediction_file import write_prediction
 from tests.conftest import ROOT
 
@@ -147,7 +148,7 @@ predict.__kwdefaults__.update(_wrong.parts("predictor", "proportions"))
 @pytest.fixture(scope="module")
 def shared(competition):
     settings = Settings(n_folds=3, panel=("variable", 20, 1))
-    return cross_validation_run.gather(competition, ROOT / "resources", (), settings)
+    return fast.gather(competition, ROOT / "resources", (), settings)
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +262,11 @@ def test_cells_that_are_not_what_was_asked_leave_no_file(tmp_path, how, in_memor
     with pytest.raises(InputError, match=words):
         write_prediction(*paths, wrong(blocks), list("VWXYZ"), shares, in_memory=in_memory)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_in_place_of_a_predictor_is_told(summary):
+    with pytest.raises(InputError, match=r"Forgetful is a class; its brackets \(\) are missing"):
+        fitted_predictor(Forgetful, summary.training, None)
 
 
 def test_a_predictor_may_not_change_what_others_see(summary):

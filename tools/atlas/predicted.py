@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from evaluation.command import users_main
 from evaluation.scoring.metrics import pearson_delta
 from perturbation.competition import CONTROL_LABEL
-from perturbation.data.centroids import TrainingCentroids
+from perturbation.data.summary import TrainingCentroids
 from perturbation.model.cells import most_variable_genes
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import fitted, predicted_centroids
