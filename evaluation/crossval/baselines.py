@@ -59,21 +59,19 @@ class BilinearRegression:
         self.mean = y.mean(axis=1)
         left, lengths, _ = np.linalg.svd(y - y.mean(axis=0), full_matrices=False)
         self.gene_scores = (left * lengths)[:, :N_COMPONENTS]
-        own, measured = self._own_scores(list(centroids.index))
-        effects = (y - self.mean[:, None])[:, measured]
-        of_genes = ridge_regression(self.gene_scores, effects, RIDGE)
-        self.weights = ridge_regression(own[measured], of_genes, RIDGE)
+        of_genes = ridge_regression(self.gene_scores, y - self.mean[:, None], RIDGE)
+        self.weights = ridge_regression(self._own_scores(centroids.index), of_genes, RIDGE)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
         """Return centroids (len(perturbations), n_genes) float64, at least 0."""
-        own, _ = self._own_scores(perturbations)
+        own = self._own_scores(perturbations)
         return np.maximum(own @ self.weights.T @ self.gene_scores.T + self.mean, 0)
 
-    def _own_scores(self, perturbations: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """(n, 10) rows of G, zeros for what is no gene, and (n,) bool whether it is one."""
+    def _own_scores(self, perturbations: Sequence[str] | pd.Index) -> np.ndarray:
+        """(n, 10) rows of G, zeros for what is no measured gene: it then tells nothing."""
         rows = self.genes.get_indexer(pd.Index(perturbations))
-        return np.where((rows >= 0)[:, None], self.gene_scores[rows], 0.0), rows >= 0
+        return np.where((rows >= 0)[:, None], self.gene_scores[rows], 0.0)
 
 
 CONTROL = "control centroid"
