@@ -32,8 +32,6 @@ from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.parts import Predictor
 from tools.competition_layout import write_competition
 
-FEWEST_CELLS = 50
-
 
 def median_proportions(
     training: TrainingCentroids,
@@ -61,20 +59,11 @@ CONTENDERS = (
 
 
 def read_cells(screen: Path) -> tuple[np.ndarray, np.ndarray, pd.Index]:
-    """Counts (n, n_genes), or what is in proportion to them, labels (n,) and genes.
-
-    Cells of knock-outs with few cells are left out.
-    """
+    """Counts (n, n_genes), or what is in proportion to them, labels (n,) and genes."""
     cells = ad.read_h5ad(screen)
-    x = cells.to_df().to_numpy()
+    x, labels = cells.to_df().to_numpy(), cells.obs["gene"].astype(str).to_numpy(dtype=object)
     is_counts = np.array_equal(x[:100], np.round(x[:100]))
-    labels = cells.obs["gene"].astype(str)
-    kept = labels.map(labels.value_counts()).to_numpy() >= FEWEST_CELLS
-    return (
-        (x if is_counts else np.expm1(x))[kept],
-        labels[kept].to_numpy(dtype=object),
-        cells.var_names.astype(str),
-    )
+    return x if is_counts else np.expm1(x), labels, cells.var_names.astype(str)
 
 
 def shared_of(screen: Path, n_folds: int) -> SharedData:

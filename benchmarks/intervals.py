@@ -36,7 +36,6 @@ from perturbation.competition import (
     PROPORTIONS_FILE,
     TRAINING_FILE,
 )
-from perturbation.model.gene_features import GeneFeatures
 from simulation.world import World, draw_cells, draw_world
 
 N_GENES, CELLS_OF_A_LABEL = 150, 50
@@ -51,12 +50,7 @@ CONTENDERS = (
 SETTINGS = Settings(n_folds=5, n_repeats=3)
 
 
-def draw_data(
-    world: World,
-    names: np.ndarray,
-    contenders: dict[Contender, GeneFeatures],
-    rng: np.random.Generator,
-) -> SharedData:
+def draw_data(world: World, names: np.ndarray, rng: np.random.Generator) -> SharedData:
     """Draw cells of some knock-outs and of as many controls as two of them have; read them."""
     labels = np.repeat([*names, CONTROL_LABEL, CONTROL_LABEL], CELLS_OF_A_LABEL)
     pools = rng.integers(len(world.pool_shift), size=len(labels))
@@ -69,14 +63,7 @@ def draw_data(
         adata.write_h5ad(Path(data, TRAINING_FILE))
         flags.groupby(labels).mean().to_csv(Path(data, PROPORTIONS_FILE), index_label="gene")
         Path(data, GENES_FILE).write_text("\n".join(world.genes))
-        shared = read_shared(Path(data), SETTINGS, contenders)
-    whole = shared.summary.training
-    training = replace(
-        whole,
-        perturbation_centroids=whole.perturbation_centroids.loc[names],
-        n_cells=whole.n_cells[names],
-    )
-    return replace(shared, summary=replace(shared.summary, training=training))
+        return read_shared(Path(data), SETTINGS)
 
 
 def one_competition(_: None, seed: int) -> pd.DataFrame:
@@ -87,14 +74,14 @@ def one_competition(_: None, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     world = draw_world(rng, n_genes=N_GENES, n_knockouts=N_TRAINING + N_FRESH)
     contenders = dict.fromkeys(CONTENDERS, gene_features_of(world))
-    shared = draw_data(world, world.knockouts[:N_TRAINING], contenders, rng)
-    fresh = draw_data(world, world.knockouts[N_TRAINING:], contenders, rng).truth
-    summary = shared.summary
-    names = list(summary.training.perturbation_centroids.index)
-    scores = together(score_fold(shared, fold) for fold in all_folds(names, SETTINGS)).scores
-    of_all = Fold(0, 0, list(fresh.centroids.index))
-    answers = predict_fold(shared, summary, of_all)
-    expected = score(replace(shared, truth=fresh), summary, of_all, answers)
+    training, fresh = np.split(world.knockouts, [N_TRAINING])
+    shared = replace(draw_data(world, training, rng), contenders=contenders)
+    truth = draw_data(world, fresh, rng).truth
+    folds = all_folds(list(training), SETTINGS)
+    scores = together(score_fold(shared, fold) for fold in folds).scores
+    of_all = Fold(0, 0, list(fresh))
+    answers = predict_fold(shared, shared.summary, of_all)
+    expected = score(replace(shared, truth=truth), shared.summary, of_all, answers)
     means = by_perturbation(together([expected]).scores).mean()
     n_others, rows = scores["contender"].nunique() - 1, []
     for n_compared in (1, n_others):

@@ -76,13 +76,15 @@ def explain(
 
 def _shared(target: str, knockout: str, gene_features: GeneFeatures) -> list[str]:
     """Name the terms that two genes share, source by source; of a paper give the address."""
-    lines = []
-    for name in gene_features.sources:
-        terms = gene_features.shared_terms(name, target, knockout, TERMS_OF_A_SOURCE)
-        said = [f"{t.name} ({t.term})" if t.name else t.term for t in terms]
-        if name == "PubMed":
-            said = [PAPER.format(t.term) for t in terms]
-        lines += [f"      {name}: {'; '.join(said)}"] if terms else []
+    lines, rows = [], gene_features.rows_of([target, knockout])
+    for name, source in gene_features.sources.items() if rows.min() >= 0 else ():
+        shared = (source.rows[rows[:1]] * source.rows[rows[1:]]).tocoo()  # parts of their kernel
+        terms = shared.coords[1][np.lexsort((shared.coords[1], -shared.data))][:TERMS_OF_A_SOURCE]
+        said = [
+            PAPER.format(term) if name == "PubMed" else f"{title} ({term})" if title else term
+            for term, title in zip(source.terms[terms], source.term_names[terms], strict=True)
+        ]
+        lines += [f"      {name}: {'; '.join(said)}"] if said else []
     return lines
 
 

@@ -59,8 +59,9 @@ class BilinearRegression:
         self.mean = y.mean(axis=1)
         left, lengths, _ = np.linalg.svd(y - y.mean(axis=0), full_matrices=False)
         self.gene_scores = (left * lengths)[:, :N_COMPONENTS]
+        own = self._own_scores(list(centroids.index))  # rows of 0 teach nothing
         of_genes = ridge_regression(self.gene_scores, y - self.mean[:, None], RIDGE)
-        self.weights = ridge_regression(self._own_scores(centroids.index), of_genes, RIDGE)
+        self.weights = ridge_regression(own, of_genes, RIDGE)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
@@ -68,8 +69,8 @@ class BilinearRegression:
         own = self._own_scores(perturbations)
         return np.maximum(own @ self.weights.T @ self.gene_scores.T + self.mean, 0)
 
-    def _own_scores(self, perturbations: Sequence[str] | pd.Index) -> np.ndarray:
-        """(n, 10) rows of G, zeros for what is no measured gene: it then tells nothing."""
+    def _own_scores(self, perturbations: Sequence[str]) -> np.ndarray:
+        """(n, 10) rows of G, zeros for what is no gene."""
         rows = self.genes.get_indexer(pd.Index(perturbations))
         return np.where((rows >= 0)[:, None], self.gene_scores[rows], 0.0)
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -18,14 +17,6 @@ CURE = (
     "Restore the file from the repository, or build it again with "
     "`python -m tools.gene_features.build` (see resources/README.md)."
 )
-
-
-class SharedTerm(NamedTuple):
-    """A term that two genes share, and its part in their kernel value."""
-
-    term: str
-    name: str
-    share: float
 
 
 @dataclass(frozen=True)
@@ -72,12 +63,6 @@ class GeneFeatures:
     def __repr__(self) -> str:
         return f"GeneFeatures({len(self.genes):,} genes; {', '.join(self.sources)})"
 
-    def known(self, source: str, genes: Sequence[str]) -> np.ndarray:
-        """Whether `source` has a term for each gene: (len(genes),) bool."""
-        row_is_filled = np.diff(self._source(source).rows.indptr) > 0
-        rows = self._rows_of(genes)
-        return (rows >= 0) & row_is_filled[rows]
-
     def kernel(self, source: str, a: Sequence[str], b: Sequence[str]) -> np.ndarray:
         """Cosine between what `source` knows about the genes of `a` and of `b`.
 
@@ -98,7 +83,7 @@ class GeneFeatures:
             If there is no such source.
         """
         kernel = np.zeros((len(a), len(b)))
-        rows_a, rows_b = self._rows_of(a), self._rows_of(b)
+        rows_a, rows_b = self.rows_of(a), self.rows_of(b)
         weights = self._source(source).rows
         found_a = weights[rows_a[rows_a >= 0]].astype(np.float64)
         found_b = weights[rows_b[rows_b >= 0]].astype(np.float64)
@@ -107,32 +92,13 @@ class GeneFeatures:
 
     def listed(self, genes: Sequence[str], terms: Sequence[str]) -> np.ndarray:
         """Whether some source lists each gene under each term: (len(genes), len(terms)) bool."""
-        found, rows = np.zeros((len(genes), len(terms)), dtype=bool), self._rows_of(genes)
+        found, rows = np.zeros((len(genes), len(terms)), dtype=bool), self.rows_of(genes)
         for source in self.sources.values():
             of_genes = source.rows[np.maximum(rows, 0)]
             for column, term in enumerate(terms):
                 is_listed = of_genes[:, np.flatnonzero(source.terms == term)].sum(axis=1) > 0
                 found[:, column] |= is_listed & (rows >= 0)
         return found
-
-    def shared_terms(self, source: str, gene_a: str, gene_b: str, top: int) -> list[SharedTerm]:
-        """Terms behind `kernel(source, [gene_a], [gene_b])`, the largest share first.
-
-        Returns
-        -------
-        At most `top` terms. The shares of all shared terms add up to the kernel value.
-        """
-        rows = self._rows_of([gene_a, gene_b])
-        if (rows < 0).any():
-            return []
-        knowledge = self._source(source)
-        both = (knowledge.rows[[rows[0]]] * knowledge.rows[[rows[1]]]).tocoo()
-        terms, shares = both.coords[1], both.data
-        largest = np.lexsort((terms, -shares))[:top]
-        return [
-            SharedTerm(str(knowledge.terms[t]), str(knowledge.term_names[t]), float(share))
-            for t, share in zip(terms[largest], shares[largest], strict=True)
-        ]
 
     def _source(self, name: str) -> Source:
         if name not in self.sources:
@@ -142,7 +108,7 @@ class GeneFeatures:
             )
         return self.sources[name]
 
-    def _rows_of(self, genes: Sequence[str]) -> np.ndarray:
+    def rows_of(self, genes: Sequence[str]) -> np.ndarray:
         """Row of each gene, (len(genes),) int; -1 where there is none."""
         return np.array([self.row_of.get(str(gene), -1) for gene in genes], dtype=np.intp)
 

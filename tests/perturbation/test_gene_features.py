@@ -65,9 +65,8 @@ def test_kernel_is_the_cosine_of_rows(features):
     np.testing.assert_allclose(kernel, [[0.8, 1], [1, 0.8], [0, 0]], rtol=1e-7)
 
 
-def test_unknown_genes_have_zeros_and_are_not_known(features):
+def test_unknown_genes_have_zeros(features):
     np.testing.assert_array_equal(features.kernel("GO", ["NEW", "B"], ["B"]), [[0], [1]])
-    np.testing.assert_array_equal(features.known("GO", ["A", "C", "NEW"]), [True, False, False])
 
 
 def test_a_source_that_is_not_there_is_told(features):
@@ -78,32 +77,15 @@ def test_a_source_that_is_not_there_is_told(features):
 def test_no_genes_give_an_empty_kernel(features):
     assert features.kernel("GO", [], ["A"]).shape == (0, 1)
     assert features.kernel("GO", ["NEW"], []).shape == (1, 0)
-    assert features.known("GO", []).shape == (0,)
 
 
 def test_an_alias_stands_for_its_gene(features):
     np.testing.assert_allclose(features.kernel("GO", ["OLD"], ["A", "B"]), [[1, 0.8]], rtol=1e-7)
-    assert features.known("GO", ["OLD"]).all()
 
 
 def test_a_current_symbol_wins_over_an_alias_of_the_same_name(tmp_path):
     path = write(tmp_path / "f.npz", aliases=np.array(["B"]))
     np.testing.assert_allclose(load_gene_features(path).kernel("GO", ["B"], ["A"]), [[0.8]])
-
-
-def test_shared_terms_add_up_to_the_kernel(features):
-    (shared,) = features.shared_terms("GO", "OLD", "B", top=5)
-    assert (shared.term, shared.name) == ("GO:2", "second")
-    assert shared.share == pytest.approx(0.8)
-    both = features.shared_terms("GO", "A", "A", top=5)
-    assert [term.term for term in both] == ["GO:2", "GO:1"]
-    assert sum(term.share for term in both) == pytest.approx(1)
-
-
-def test_shared_terms_are_cut_to_the_largest(features):
-    assert [term.term for term in features.shared_terms("GO", "A", "A", top=1)] == ["GO:2"]
-    assert features.shared_terms("GO", "A", "NEW", top=5) == []
-    assert features.shared_terms("GO", "A", "C", top=5) == []
 
 
 @pytest.mark.parametrize(
@@ -175,9 +157,13 @@ def test_shipped_file_is_under_12_megabytes(shipped):
 
 
 def test_shipped_sources_know_transcription_factors(shipped):
-    for source in ("GO", "PubMed"):
-        assert shipped.known(source, TRANSCRIPTION_FACTORS).all()
-    assert shipped.known("Pfam", TRANSCRIPTION_FACTORS).mean() > 0.9
+    known = {
+        source: shipped.kernel(source, TRANSCRIPTION_FACTORS, TRANSCRIPTION_FACTORS).diagonal() > 0
+        for source in SOURCES
+    }
+    assert known["GO"].all()
+    assert known["PubMed"].all()
+    assert known["Pfam"].mean() > 0.9
 
 
 def test_shipped_aliases_never_hide_a_symbol(shipped):

@@ -3,8 +3,11 @@ import pytest
 
 import main
 from evaluation.crossval.baselines import ControlCentroid
+from perturbation.model.gene_features import load_gene_features
 from perturbation.model.predictors import Blend, OwnTranscript
+from tests.perturbation.test_gene_features import write
 from tools import explain
+from tools.explain import _shared
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +66,10 @@ def test_a_misspelt_gene_is_refused_with_its_like(demo_model, capsys):
 def test_without_a_model_it_says_to_train(tmp_path, capsys):
     assert explain.main(["PPARG", "--model", str(tmp_path)]) == 2
     assert "no model was trained yet" in capsys.readouterr().err
+
+
+def test_shared_terms_are_named_the_largest_share_of_the_kernel_first(tmp_path):
+    features = load_gene_features(write(tmp_path / "f.npz"))
+    assert _shared("A", "A", features) == ["      GO: second (GO:2); first (GO:1)"]
+    assert _shared("OLD", "B", features) == ["      GO: second (GO:2)"]
+    assert _shared("A", "NEW", features) == _shared("A", "C", features) == []

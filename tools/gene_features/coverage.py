@@ -31,10 +31,13 @@ def print_coverage(features: GeneFeatures, gene_list: Path | None = None) -> Non
     genes = read_names(gene_list) if gene_list else []
     n_aliases = len(features.row_of) - len(features.genes)
     print(f"{len(features.genes):,} genes, {n_aliases:,} aliases")
-    known = pd.DataFrame({name: features.known(name, genes) for name in features.sources}, genes)
+    rows = features.rows_of(genes)
+    known = pd.DataFrame(index=genes)
     for source in features.sources.values():
+        is_known = np.diff(source.rows.indptr) > 0
+        known[source.name] = is_known[rows] & (rows >= 0)
         print(
-            f"{source.name}: {(np.diff(source.rows.indptr) > 0).sum():,} genes x "
+            f"{source.name}: {is_known.sum():,} genes x "
             f"{len(source.terms):,} terms, {source.rows.nnz:,} values; {source.version}; "
             f"{source.licence}"
         )
