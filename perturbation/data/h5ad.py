@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from perturbation.data.matrix import Sparse, check_matrix, open_hdf5, read_blocks
-from perturbation.data.names import listed
+from perturbation.data.names import check_columns, check_names
 from perturbation.errors import InputError, reading
 
 CELLS_PER_BLOCK = 256
@@ -81,17 +81,12 @@ def open_cells(path: Path, columns: Sequence[str] = (), *, any_values: bool = Fa
                 "Write it again with anndata."
             )
         found = _names_in(file["obs"], path)[1:]
-        if missing := [name for name in ("gene", *columns) if name not in found]:
-            raise InputError(
-                f"obs of {path} has no column {listed(missing)}; found {listed(found, 20)}. "
-                "Add it, or take the competition's file."
-            )
+        check_columns(["gene", *columns], found, f"obs of {path}")
         obs = read_columns(file["obs"], ["gene", *columns], path)
-        genes = _genes(file["var"], path)
-        if not len(obs) or not len(genes):
-            raise InputError(
-                f"{path} has no {'genes' if len(obs) else 'cells'}. Write it again with anndata."
-            )
+        if not len(obs):
+            raise InputError(f"{path} has no cells. Write it again with anndata.")
+        names = read_columns(file["var"], _names_in(file["var"], path)[:1], path).iloc[:, 0]
+        genes = np.array(check_names(names.astype(str).tolist(), f"var of {path}"))
         dtype = check_matrix(file, path, (len(obs), len(genes)))
     return CellsFile(path, genes, _labels(obs["gene"], path), obs, found, dtype, any_values)
 
@@ -118,19 +113,6 @@ def read_columns(table: h5py.Group, columns: Sequence[str], path: Path) -> pd.Da
     with reading(path, element=table.name[1:]):
         found = pd.DataFrame({name: ad.io.read_elem(table[name]) for name in columns})
     return found
-
-
-def _genes(table: h5py.Group, path: Path) -> np.ndarray:
-    names = pd.Index(read_columns(table, _names_in(table, path)[:1], path).iloc[:, 0].astype(str))
-    if not names.str.strip().all():
-        raise InputError(f"var of {path} has a gene without a name. Name every gene.")
-    if not names.is_unique:
-        repeated = names[names.duplicated()].unique()
-        raise InputError(
-            f"var of {path} names {len(repeated)} genes twice: {listed(repeated)}. "
-            "Make the names unique, as anndata's var_names_make_unique does."
-        )
-    return names.to_numpy(dtype=str)
 
 
 def _labels(labels: pd.Series, path: Path) -> np.ndarray:

@@ -39,6 +39,15 @@ def check_names(names: Sequence[str], source: str) -> list[str]:
     return [str(name) for name in names]
 
 
+def check_columns(needed: Sequence[str], found: Collection[str], source: str) -> None:
+    """Raise InputError unless a table has the columns that are needed."""
+    if missing := [name for name in needed if name not in found]:
+        raise InputError(
+            f"{source} has no column {listed(missing)}; found {listed(found, 20)}. "
+            "Add it, or take the competition's file."
+        )
+
+
 def _is_name(name: object) -> bool:
     """Whether HDF5 and CSV can hold it: text, no control character, no half of a surrogate."""
     return isinstance(name, str) and bool(name.strip()) and name.isprintable()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from perturbation.competition import PROGRAM_FLAGS, PROGRAMS
-from perturbation.data.names import check_names, listed
+from perturbation.data.names import check_columns, check_names
 from perturbation.errors import InputError, reading, reason
 
 ROUNDED = 0.02
@@ -60,11 +60,7 @@ def read_written_proportions(path: Path) -> pd.DataFrame:
     """Read a table of numbers for each perturbation; a prediction may hold any, to be judged."""
     with reading(path, "CSV"):
         table = pd.read_csv(path, encoding="utf-8-sig")
-    if missing := [name for name in ("gene", *PROGRAM_FLAGS) if name not in table]:
-        raise InputError(
-            f"{path} has no column {listed(missing)}; found {listed(table.columns, 20)}. "
-            "Add it, or take the competition's file."
-        )
+    check_columns(["gene", *PROGRAM_FLAGS], table.columns, str(path))
     check_names(table["gene"].tolist(), f"column gene of {path}")
     try:
         return table.set_index("gene")[list(PROGRAM_FLAGS)].astype(np.float64)
