@@ -1,6 +1,6 @@
 """The matrix X of an h5ad file, of any layout, read in blocks, while others are in use."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -211,7 +211,21 @@ def _value_message(lowest: float, highest: float, path: Path) -> str:
     return f"X of {path} holds {found}; {expected}. {cure}"
 
 
-def stacked(blocks: Sequence[Sparse]) -> sparse.csr_array:
-    """Put bands of rows below each other, or of columns side by side, as one CSR."""
-    stack = sparse.vstack if blocks[0].format == "csr" else sparse.hstack
-    return stack(blocks, format="csr")
+def stacked(blocks: list[Sparse]) -> sparse.csr_array:
+    """Put bands of rows below each other, or of columns side by side, as one CSR.
+
+    subtle: empties the list as it goes, as the blocks beside the whole would take twice the memory.
+    """
+    layout, is_csr = type(blocks[0]), blocks[0].format == "csr"
+    width = blocks[0].shape[1 if is_csr else 0]
+    values = np.empty(sum(block.nnz for block in blocks), blocks[0].dtype)
+    indices, lengths, start = np.empty(len(values), np.int32), [np.zeros(1, np.int32)], 0
+    while blocks:
+        block = blocks.pop(0)
+        end = start + block.nnz
+        values[start:end], indices[start:end] = block.data, block.indices
+        lengths.append(np.diff(block.indptr))
+        start = end
+    indptr = np.cumsum(np.concatenate(lengths), dtype=np.int32)
+    n = len(indptr) - 1
+    return layout((values, indices, indptr), shape=(n, width) if is_csr else (width, n)).tocsr()
