@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the command line asks for; return the exit status."""
-    remove_leftovers(whole_run.work_place(SUBMISSION))
+    remove_leftovers(whole_run.work_place())
     if args.preflight:
         findings = preflight(SUBMISSION)
         print(describe_findings(findings))

@@ -15,7 +15,7 @@ import pandas as pd
 
 from evaluation.command import RESOURCES, command_parser, ending, users_main
 from evaluation.reading import check_known
-from evaluation.report.words import inner, learnt_weights, weights_in_words
+from evaluation.report.words import inner, learnt_weights
 from perturbation.data.summary import TrainingCentroids
 from perturbation.model.gene_features import GENE_FEATURES_FILE, GeneFeatures, load_gene_features
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
@@ -97,7 +97,7 @@ def explain_all(targets: list[str], model: Path, top: int) -> None:
     predictor = fitted(users_main().shipped_predictor(), training, gene_features)
     centroids = predicted_centroids(predictor, targets, len(training.genes))
     for kind, weights in learnt_weights(predictor, gene_features).items():
-        print(f"{kind}: {weights_in_words(weights)}")
+        print(f"{kind}: {weights}")
     print("Unit: log2(1 + counts per 100,000); with + or -, against the mean perturbed cell.\n")
     for target, centroid in zip(targets, centroids, strict=True):
         print(explain(target, centroid, predictor, training, gene_features, top), end="\n\n")

@@ -120,17 +120,15 @@ def compare(scores: pd.DataFrame, n_baselines: int = 0) -> list[Comparison]:
     by_repeat = scores.pivot_table([*METRICS, "fold"], "perturbation", columns, observed=True)
     reference, *others = scores["contender"].cat.categories
     folds = by_repeat["fold"][reference]
-    n_compared = max(1, len(others) - n_baselines)
+    n = max(1, len(others) - n_baselines)
     comparisons = []
     for metric in METRICS:
         for contender in (reference, *others):
             values = by_repeat[metric][contender]
             gap = values - by_repeat[metric][reference]
-            difference = None
-            if contender in others:
-                difference = Estimate.of(gap, folds, n_compared, WIDENING[metric])
             score = Estimate.of(values, folds)
-            comparisons.append(Comparison(contender, reference, metric, score, difference))
+            gain = Estimate.of(gap, folds, n, WIDENING[metric]) if contender in others else None
+            comparisons.append(Comparison(contender, reference, metric, score, gain))
     return comparisons
 
 
@@ -138,17 +136,15 @@ def tables(comparisons: list[Comparison]) -> dict[str, pd.DataFrame]:
     """Return the table of every metric, as text: one row a contender."""
     found = {}
     for metric in METRICS:
-        rows = [_row(c) for c in comparisons if c.metric == metric]
+        rows = {c.contender: _row(c) for c in comparisons if c.metric == metric}
         title = f"{TITLES[metric]} ({METRICS[metric]} is better)"
-        found[metric] = pd.DataFrame(rows).set_index("contender").rename_axis(None)
-        found[metric].columns.name = title
+        found[metric] = pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=title)
     return found
 
 
 def _row(comparison: Comparison) -> dict[str, str]:
     score, gap = comparison.score, comparison.difference
     return {
-        "contender": comparison.contender,
         "mean ± s.e.": f"{score.mean:.4f} ± {score.standard_error:.4f}",
         "95% interval": f"{score.low:.4f} to {score.high:.4f}",
         f"minus {comparison.reference}": f"{gap.mean:+.4f}" if gap else "",

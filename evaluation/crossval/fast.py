@@ -12,7 +12,7 @@ from evaluation.crossval.scores import Scored, score, together
 from evaluation.crossval.small_cut import check_can_be_judged, check_small_cut
 from evaluation.crossval.workers import map_tasks
 from evaluation.local.answers import Answer
-from evaluation.report.words import learnt_weights, weights_in_words
+from evaluation.report.words import learnt_weights
 from perturbation.competition import CELLS_PER_PERTURBATION
 from perturbation.data.summary import Summary
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
@@ -85,13 +85,13 @@ def predict_fold(shared: SharedData, training: Summary, fold: Fold) -> dict[str,
 
 def learnt_by(shared: SharedData) -> dict[str, str]:
     """Say what the shipped predictor weighs, trained on all knock-outs, with each feature file."""
+    main = users_main()
     words: dict[str, str] = {}
-    make = getattr(users_main(), "shipped_predictor", None)
-    if make is None:  # a main.py of one's own may do without
+    if not hasattr(main, "shipped_predictor"):  # one's own main.py may do without
         return words
     files = {contender.features: features for contender, features in shared.contenders.items()}
     for path, features in files.items():
-        predictor = fitted(make(), shared.summary.training, features)
+        predictor = fitted(main.shipped_predictor(), shared.summary.training, features)
         for kind, weights in learnt_weights(predictor, features).items():
-            words[f"{kind}, {path or 'shipped'}"] = weights_in_words(weights)
+            words[f"{kind}, {path or 'shipped'}"] = weights
     return words

@@ -1,7 +1,7 @@
 """Hold whole perturbations out: what all folds share, and who is held out of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +90,7 @@ class SharedData:
     summary: Summary
     truth: Truth
     settings: Settings
-    contenders: dict[Contender, GeneFeatures] = field(default_factory=dict)
+    contenders: dict[Contender, GeneFeatures]
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def read_shared(
     dataset = open_dataset(data)
     columns = np.sort(columns_in(dataset, read_names(data / GENES_FILE), data / GENES_FILE))
     ranks = pd.Series(dataset.labels).groupby(dataset.labels).cumcount().to_numpy()
-    is_knocked_out = dataset.labels != CONTROL_LABEL
-    first = np.flatnonzero((ranks < CELLS_PER_PERTURBATION) & is_knocked_out)
+    is_first = ranks < CELLS_PER_PERTURBATION
+    first = np.flatnonzero(is_first & (dataset.labels != CONTROL_LABEL))
     parts: list[Sparse] = []
 
     def watch(rows: slice, genes: slice, block: Sparse) -> None:
@@ -157,9 +157,6 @@ def all_folds(perturbations: Sequence[str], settings: Settings) -> list[Fold]:
         )
     folds = []
     for repeat in range(settings.n_repeats):
-        order = np.random.default_rng([SEED, repeat]).permutation(n)
-        folds += [
-            Fold(repeat, number, [perturbations[i] for i in order[number::n_folds]])
-            for number in range(n_folds)
-        ]
+        names = np.random.default_rng([SEED, repeat]).permutation(perturbations).tolist()
+        folds += [Fold(repeat, number, names[number::n_folds]) for number in range(n_folds)]
     return folds

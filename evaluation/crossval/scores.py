@@ -71,8 +71,8 @@ def score(
             shares = proportions.loc[name, list(PROGRAM_FLAGS)].to_dict()
             of_all = {"perturbation": name, "contender": contender, **shares}
             of_all["l1"] = l1_distance(truth.proportions.loc[name], shares)
+            arrays = (true, mean.to_numpy(), cells, centre, is_other)
             for draw, panel in enumerate(panels):
-                arrays = (true, mean.to_numpy(), cells, centre, is_other)
                 on_panel = _score_one(*(array[..., panel] for array in arrays))
                 rows.append(of_all | {"draw": draw} | on_panel)
         if shared.settings.pictures and fold.repeat == 0:

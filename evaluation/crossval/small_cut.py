@@ -32,9 +32,7 @@ def check_can_be_judged() -> None:
     """Raise InputError unless main.py loads and has the two functions that --cv calls."""
     main = users_main()
     if not (hasattr(main, "fit") and hasattr(main, "predict")):
-        raise InputError(
-            "main.py has no fit() and predict() for --cv to judge. Use --cv K --whole."
-        )
+        raise InputError("main.py has no fit() and predict() to judge. Use --cv K --whole.")
 
 
 def check_small_cut(summary: Summary, resources: Path) -> None:
@@ -49,10 +47,10 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
     """
     main = users_main()
     with tempfile.TemporaryDirectory() as directory:
-        data, model = Path(directory, "data"), Path(directory, "resources")
-        prediction = Path(directory, "prediction")
-        for place in (data, prediction):
-            place.mkdir()
+        work = Path(directory)
+        data, model, prediction = work / "data", work / "resources", work / "prediction"
+        data.mkdir()
+        prediction.mkdir()
         shutil.copytree(resources, model, ignore=shutil.ignore_patterns(MODEL_FILE))
         targets, genes = _write_cut(summary, data)
         try:

@@ -14,17 +14,15 @@ from evaluation.local.stage_process import describe_failure
 from perturbation.errors import InputError
 from perturbation.progress import progress
 
-Shared = TypeVar("Shared")
-Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 SECONDS_TO_CONNECT = 20
 
 
 def map_tasks(
-    function: Callable[[Shared, Task], Result],
-    shared: Shared,
-    tasks: Sequence[Task],
+    function: Callable[..., Result],
+    shared: object,
+    tasks: Sequence[object],
     workers: int | str,
     what: str,
 ) -> Iterator[Result]:
@@ -59,7 +57,7 @@ def map_tasks(
             yield result
 
 
-def _tell_failure(function: Callable[[Shared, Task], Result], shared: Shared, task: Task) -> Result:
+def _tell_failure(function: Callable[..., Result], shared: object, task: object) -> Result:
     try:
         return function(shared, task)
     except Exception as error:  # of a user's part, as a rule

@@ -23,6 +23,8 @@ def write_report(result: CrossValidation, directory: Path) -> Path:
     ranked, seen = pearson.sort_values(ascending=False).index, result.examples
     shown = [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
     shares = result.shared.truth.proportions
+    titled = [means[metric].add_prefix(f"{TITLES[metric]}, ") for metric in METRICS]
+    each = pd.concat([training.n_cells.rename("cells"), *titled], axis=1).rename_axis("knock-out")
     sections: Sections = {
         "What decides": [pictures.forest(result.comparisons)],
         "Where it earns and where it fails": [
@@ -49,15 +51,9 @@ def write_report(result: CrossValidation, directory: Path) -> Path:
                 table(found.rename_axis("contender"), str(found.columns.name))
                 for found in tables(result.comparisons).values()
             ),
-            _knockout_table(means, training.n_cells),
+            table(each, "Every knock-out, mean over repeats and panels"),
         ],
         "Settings and learnt weights": [bullets(map(": ".join, result.words.items()))],
     }
     title = "Cross-validation on held-out knock-outs"
     return write_page(directory, title, result.words["Data"], sections)
-
-
-def _knockout_table(means: pictures.Means, n_cells: pd.Series) -> str:
-    titled = [means[metric].add_prefix(f"{TITLES[metric]}, ") for metric in METRICS]
-    frame = pd.concat([n_cells.rename("cells"), *titled], axis=1).rename_axis("knock-out")
-    return table(frame, "Every knock-out, mean over repeats and panels")

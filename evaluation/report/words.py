@@ -23,16 +23,14 @@ def inner(predictor: Predictor) -> Predictor:
     return getattr(predictor, "inner", predictor)
 
 
-def learnt_weights(predictor: Predictor, gene_features: GeneFeatures) -> dict[str, pd.Series]:
-    """Return weights by name: of the parts of a mix, and of the sources of knowledge."""
+def learnt_weights(predictor: Predictor, gene_features: GeneFeatures) -> dict[str, str]:
+    """Say what a mix weighs: its parts, and the sources of knowledge."""
     mixed, found = inner(predictor), {}
     if (mix := getattr(mixed, "mix", None)) is not None:
-        found["Parts of the mix"] = pd.Series(mix.weights, index=[c.part for c in mix.candidates])
-    if (of_sources := getattr(mixed, "source_weights", None)) is not None:
-        found["Sources of knowledge"] = pd.Series(of_sources, index=list(gene_features.sources))
-    return found
-
-
-def weights_in_words(weights: pd.Series) -> str:
-    """Name each with its weight, in the order given."""
-    return ", ".join(f"{name} {value:.2f}" for name, value in weights.items())
+        found["Parts of the mix"] = zip([c.part for c in mix.candidates], mix.weights, strict=True)
+    if (weights := getattr(mixed, "source_weights", None)) is not None:
+        found["Sources of knowledge"] = zip(gene_features.sources, weights, strict=True)
+    return {
+        kind: ", ".join(f"{name} {weight:.2f}" for name, weight in named)
+        for kind, named in found.items()
+    }

@@ -19,6 +19,7 @@ CELLS_PER_BLOCK = 256
 TRUTH = competition.LOCAL_TRUTH_FILE
 TABLES = (competition.PROPORTIONS_FILE, competition.LOCAL_PROPORTIONS_FILE)
 SMALL_FILES = (*TABLES, competition.GENES_FILE, "signature_genes.csv")
+FILES = (*SMALL_FILES, TRUTH)
 
 
 def thinned(labels: np.ndarray, cells_per_perturbation: int) -> np.ndarray:
@@ -34,10 +35,8 @@ def thinned(labels: np.ndarray, cells_per_perturbation: int) -> np.ndarray:
     return spread_evenly(labels, cells_per_perturbation) | (labels == competition.CONTROL_LABEL)
 
 
-def write_thinned(
-    data: Path, out: Path, kept: np.ndarray, others: Sequence[str] = (*SMALL_FILES, TRUTH)
-) -> Path:
-    """Write a data directory with the kept training cells and other files; return it."""
+def write_thinned(data: Path, out: Path, kept: np.ndarray, others: Sequence[str] = FILES) -> Path:
+    """Write a data directory with the kept training cells and these other files; return it."""
     out.mkdir()
     copy_cells(data / competition.TRAINING_FILE, out / competition.TRAINING_FILE, kept)
     for name in others:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.command import HOME
 from evaluation.crossval.baselines import baseline_answers
 from evaluation.crossval.folds import Fold, Settings, SharedData, all_folds, read_shared
 from evaluation.crossval.result import CrossValidation, compared
 from evaluation.crossval.scores import Scored, score, together
 from evaluation.local.places import LOCAL_RUN
 from evaluation.whole.fold_directory import matrix_bytes, thinned, write_fold, write_thinned
-from evaluation.whole.submission import Submission, checked_answer, run_submission
+from evaluation.whole.submission import Submission, run_submission
 from perturbation.competition import LOCAL_TRUTH_FILE, TRAINING_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.files import check_writable, need_room, unfinished_name
@@ -48,8 +49,9 @@ def run(
     words["Weights"] = "black boxes say nothing of what they weigh; the fast way does"
     labels = open_dataset(data).labels
     kept = thinned(labels, cells_per_perturbation or len(labels))
-    with work_directory(submissions[-1].home) as work:
-        announce(data, work, kept, settings.n_folds * settings.n_repeats, len(submissions))
+    with work_directory() as work:
+        n_folds = settings.n_folds * settings.n_repeats
+        announce(data, work, kept, n_folds, n_folds * len(submissions))
         boxes = [s.taken(work / f"pushed-{i}") for i, s in enumerate(submissions)]
         if not kept.all():
             data = write_thinned(data, work / data.resolve().name, kept)
@@ -59,18 +61,18 @@ def run(
     return compared(data, shared, scored, words)
 
 
-def work_place(home: Path) -> Path:
+def work_place() -> Path:
     """Where folds are written: in $TMPDIR, else in data/local_run/, which push does not send."""
-    return Path(os.environ.get("TMPDIR") or home / LOCAL_RUN) / "whole"
+    return Path(os.environ.get("TMPDIR") or HOME / LOCAL_RUN) / "whole"
 
 
 @contextmanager
-def work_directory(home: Path) -> Iterator[Path]:
+def work_directory() -> Iterator[Path]:
     """A directory that is gone afterwards, after a failure and Ctrl-C too.
 
     What a run that was killed left of it the next run of local_test.py removes.
     """
-    directory = unfinished_name(work_place(home))
+    directory = unfinished_name(work_place())
     check_writable(directory)
     directory.mkdir(parents=True)
     try:
@@ -79,7 +81,7 @@ def work_directory(home: Path) -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
-def announce(data: Path, work: Path, kept: np.ndarray, n_folds: int, n_submissions: int) -> None:
+def announce(data: Path, work: Path, kept: np.ndarray, n_folds: int, n_runs: int) -> None:
     """Say what the run needs before it starts; InputError if the disk has not so much room."""
     size, truth = matrix_bytes(data / TRAINING_FILE), data / LOCAL_TRUTH_FILE
     fold = size * kept.mean() + (matrix_bytes(truth) if truth.is_file() else 0)
@@ -88,8 +90,7 @@ def announce(data: Path, work: Path, kept: np.ndarray, n_folds: int, n_submissio
     need_room(work / "cells", int(copy + fold))
     print(
         f"Needs up to {(copy + fold) / 1e9:.2f} GB in {work.parent}, one fold at a time. Making "
-        f"{n_folds} folds takes about {seconds:.0f} s; to it come {n_folds * n_submissions} "
-        f"train() and infer() on up to {fold / 1e9:.2f} GB of cells each.",
+        f"{n_folds} folds takes about {seconds:.0f} s; train() and infer() run {n_runs} times.",
         flush=True,
     )
 
@@ -106,8 +107,7 @@ def score_fold(
         write_fold(data, fold_data, held_out, shared.summary.training.without(held_out))
         for number, box in enumerate(boxes):
             place = Path(directory, str(number))
-            run_submission(box, fold_data, place, held_out)
-            answers[box.name] = checked_answer(place, held_out, genes)
+            answers[box.name] = run_submission(box, fold_data, place, genes)
         training = shared.summary.without(held_out)
         cells = choose_cells(training)
         answers |= baseline_answers(training.training, cells, held_out, columns)

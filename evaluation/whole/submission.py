@@ -12,7 +12,7 @@ from evaluation.local.stages import infer_values, run_stage, train_values
 from evaluation.preflight.pushed_files import MODEL_DIRECTORY, pushed_files
 from evaluation.reading import read_names
 from evaluation.scoring.checks import check_prediction
-from perturbation.competition import CELLS_PER_PERTURBATION, GENES_FILE
+from perturbation.competition import CELLS_PER_PERTURBATION, GENES_FILE, PERTURBATIONS_FILE
 from perturbation.errors import InputError
 from perturbation.model.parts import checked_cells, checked_proportions
 from perturbation.output.model_file import MODEL_FILE
@@ -26,14 +26,11 @@ class Submission:
     ----------
     name
         As it stands in tables.
-    home
-        Its directory.
     code, resources
         The files to run with, by their names in a copy.
     """
 
     name: str
-    home: Path
     code: dict[str, Path]
     resources: dict[str, Path]
 
@@ -60,7 +57,6 @@ def find_submission(name: str, home: Path) -> Submission:
     if not (home / "main.py").is_file():
         raise InputError(f"{home} has no main.py. Give the directory of a submission.")
     code, model = pushed_files(home)
-    code.pop(".git", None)  # of a git worktree: a file, which the client does not know
     command = ["git", "-C", str(home / MODEL_DIRECTORY), "ls-files", "-z"]
     try:
         tracked = subprocess.run(command, capture_output=True, check=True, text=True).stdout
@@ -70,47 +66,48 @@ def find_submission(name: str, home: Path) -> Submission:
             "cannot be told from others. Run `git init && git add . && git commit -m start`."
         ) from error
     names = {name for name in tracked.split("\0") if Path(name).name != MODEL_FILE}
-    return Submission(name, home, code, {n: path for n, path in model.items() if n in names})
+    return Submission(name, code, {n: path for n, path in model.items() if n in names})
 
 
-def run_submission(
-    submission: Submission, data: Path, work: Path, perturbations: Sequence[str]
-) -> None:
+def run_submission(box: Submission, data: Path, work: Path, scored: Sequence[str]) -> Answer:
     """Train and infer in processes of their own, each in a fresh copy; resources/ alone is moved.
 
     Parameters
     ----------
-    submission
+    box
         What to run.
     data
-        The data directory that both calls are given.
+        The data directory that both calls are given; its lists say what infer() is asked for.
     work
-        A directory to make; its "prediction" gets the answer.
-    perturbations
-        What infer() is asked for.
+        A directory to make, which the answer is read from.
+    scored
+        Genes to return the answer for.
 
     Raises
     ------
     InputError
-        If a call fails, or the platform would reject what was written.
+        If a call fails, the platform would reject what was written, or an answer is wrong.
     """
     train, infer, prediction = work / "train", work / "infer", work / "prediction"
-    genes = read_names(data / GENES_FILE)
+    asked, genes = read_names(data / PERTURBATIONS_FILE), read_names(data / GENES_FILE)
     prediction.mkdir(parents=True)
     for copy in (train, infer):
-        _copied(submission.code, copy)
-    _copied(submission.resources, train / MODEL_DIRECTORY)
+        _copied(box.code, copy)
+    _copied(box.resources, train / MODEL_DIRECTORY)
     resources = infer / MODEL_DIRECTORY
     try:
         run_stage(train, "train", train_values(data, train / MODEL_DIRECTORY))
         shutil.move(train / MODEL_DIRECTORY, resources)
         shutil.rmtree(train)
-        asked = infer_values(data, resources, prediction, perturbations, genes)
-        run_stage(infer, "infer", asked)
+        values = infer_values(data, resources, prediction, asked, genes)
+        run_stage(infer, "infer", values)
     except InputError as error:
-        raise InputError(f"{submission.name}: {error}") from error
-    if faults := check_prediction(prediction, perturbations, genes):
-        raise InputError(f"{submission.name}: the platform would reject this. " + " ".join(faults))
+        raise InputError(f"{box.name}: {error}") from error
+    if faults := check_prediction(prediction, asked, genes):
+        raise InputError(f"{box.name}: the platform would reject this. " + " ".join(faults))
+    cells, shares = written_answer(prediction, asked, scored)
+    cells = checked_cells(cells, len(asked), (CELLS_PER_PERTURBATION, len(scored)))
+    return cells, checked_proportions(shares, asked)
 
 
 def _copied(files: dict[str, Path], into: Path) -> dict[str, Path]:
@@ -121,11 +118,3 @@ def _copied(files: dict[str, Path], into: Path) -> dict[str, Path]:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(files[name], copy)
     return copies
-
-
-def checked_answer(work: Path, perturbations: Sequence[str], genes: Sequence[str]) -> Answer:
-    """Return what `run_submission` left, these genes of it, checked as every answer is."""
-    cells, shares = written_answer(work / "prediction", perturbations, genes)
-    shape = (CELLS_PER_PERTURBATION, len(genes))
-    checked = checked_cells(cells, len(perturbations), shape)
-    return checked, checked_proportions(shares, perturbations)

@@ -133,7 +133,8 @@ def _stored(
             inside = slice(int(pointers[0]), int(pointers[-1]))
             # subtle: h5py's own dtype object in place of numpy's makes np.add.at 20 times slower
             data = x["data"][inside].astype(np.float64, copy=False).view(np.float64)
-            values = data, x["indices"][inside], pointers - pointers[0]
+            # subtle: pointers of 64 bits would make scipy widen the indices too
+            values = data, x["indices"][inside], (pointers - pointers[0]).astype(np.int32)
         yield *piece, partial(layout, values, shape=extent)
 
 

@@ -140,7 +140,7 @@ def test_thinning_keeps_all_controls_and_so_many_of_a_knockout_over_all_its_rows
 
 def black_box(code: str, tmp_path: Path) -> Submission:
     (tmp_path / "main.py").write_text(code)
-    return Submission("mine", tmp_path, {"main.py": tmp_path / "main.py"}, {})
+    return Submission("mine", {"main.py": tmp_path / "main.py"}, {})
 
 
 SPY = """
@@ -163,7 +163,7 @@ def infer(data_directory_path, model_directory_path, predict_perturbations):
 def test_only_resources_reach_infer_and_a_data_directory_beside_main_is_not_there(fold, tmp_path):
     (tmp_path / "code").mkdir()
     with pytest.raises(InputError, match=r"mine: infer\(\) failed: ValueError") as caught:
-        run_submission(black_box(SPY, tmp_path / "code"), fold[0], tmp_path / "work", fold[1])
+        run_submission(black_box(SPY, tmp_path / "code"), fold[0], tmp_path / "work", [])
     seen, _ = json.JSONDecoder().raw_decode(str(caught.value).partition("ValueError: ")[2])
     assert seen["resources"] == ["weights.txt"]
     assert not seen["beside"]
@@ -221,7 +221,7 @@ def test_black_box_and_fast_way_agree_and_a_spoilt_infer_is_really_worse(
 
     def find(name, home):
         main = spoilt if home == ROOT else home / "main.py"
-        return Submission(name, home, code | {"main.py": main}, features)
+        return Submission(name, code | {"main.py": main}, features)
 
     monkeypatch.setattr(local_test, "find_submission", find)
     last_push = tmp_path / "last_push"

@@ -228,8 +228,8 @@ def test_a_wrong_answer_gets_the_same_sentence_everywhere(
         resources = {"gene_features.npz": ROOT / "resources" / "gene_features.npz"}
         code = {"main.py": submission / "main.py"}
         with tempfile.TemporaryDirectory() as work:
-            box = Submission("wrong", submission, code, resources)
-            run_submission(box, submission / "data", Path(work), targets)
+            box = Submission("wrong", code, resources)
+            run_submission(box, submission / "data", Path(work), genes)
 
     sentence = told(judge, words)
     assert told(lambda: infer(True)) == told(lambda: infer(False)) == sentence

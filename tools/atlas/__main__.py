@@ -109,8 +109,7 @@ def _closeness_picture(left_out: pd.DataFrame) -> Picture:
         "right, and the interval."
     )
     dots = left_out["pearson_delta"].to_frame("knock-outs left out")
-    xlabel = "closeness to another training knock-out"
-    return scatter(closeness, dots, xlabel, "Pearson delta, left out", says, lines=band)
+    return scatter(closeness, dots, "closeness", "Pearson delta, left out", says, lines=band)
 
 
 def _fat_cells(atlas: pd.DataFrame) -> list[str]:

@@ -26,7 +26,6 @@ LOWERED = 0.9
 """A knock-out is expected to leave less than this of its own transcript."""
 POOL_FACTOR = 3.0
 """A pool stands apart where its shift, in units of chance, is so many times the median pool's."""
-N_NAMED = 12
 
 
 class Look(NamedTuple):
@@ -98,7 +97,7 @@ def oddities(look: Look, gene_features: GeneFeatures, data: Path) -> list[str]:
         ]
     rows["Two names of one gene"] = _synonyms({*knockouts, *targets}, gene_features)
     return [
-        f"{what} ({len(found)}): {listed(found, N_NAMED) or 'none'}" for what, found in rows.items()
+        f"{what} ({len(found)}): {listed(found, most=12) or 'none'}" for what, found in rows.items()
     ]
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from evaluation.report.figures import ROW, UNIT, Picture, heat, scatter
-from evaluation.report.words import SIGNIFICANT, rank_correlation
+from evaluation.report.words import rank_correlation
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS, PROGRAMS
 from tools.explore.look import POOL, Look
 from tools.maps import Map
@@ -61,10 +61,9 @@ def strength_and_expression(look: Look) -> Picture | str:
         return ""
     excess = (table["strength"] ** 2 - table["chance"] ** 2).clip(lower=0) ** 0.5
     rho, p = rank_correlation(table["expression"], excess)
-    verb = "goes with" if p < SIGNIFICANT else "cannot be told to go with"
     says = (
-        f"The effect {verb} how much the target is expressed: rank correlation "
-        f"{rho:+.2f}, p {p:.2g}, over {len(table)} measured targets."
+        f"Over {len(table)} measured targets the rank correlation of the effect with the target's "
+        f"expression is {rho:+.2f} (p {p:.2g})."
     )
     xlabel, ylabel = f"target in control cells, {UNIT}", "length of the effect beyond chance"
     return scatter(table["expression"], excess.to_frame("knock-outs"), xlabel, ylabel, says)

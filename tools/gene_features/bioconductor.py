@@ -18,6 +18,7 @@ from pathlib import Path
 
 from evaluation.command import command_parser, ending
 from perturbation.errors import InputError
+from perturbation.files import whole_file
 
 SET_SIZES = {"GO": (5, 1500), "PubMed": (2, 100), "Pfam": (2, 1500)}
 """Least and most genes of a set that is kept: smaller says nothing, larger says too little."""
@@ -56,7 +57,6 @@ def write_gene_sets(packages: Path, out: Path) -> None:
     date = dict(genes("SELECT name, value FROM metadata"))
     names = dict(_query(packages, "GO.sqlite", _GO_NAMES))
     ncbi, uniprot = f"NCBI Gene {date['EGSOURCEDATE']}", f"UniProt of {date['UPSOURCEDATE']}"
-    out.mkdir(parents=True, exist_ok=True)
     notes = {
         "GO": (f"GO {date['GOSOURCEDATE']}, annotations of {ncbi}", "CC-BY 4.0"),
         "PubMed": (ncbi, "public domain (NCBI)"),
@@ -87,7 +87,8 @@ def gene_sets(pairs: list[tuple[str, str]], sizes: tuple[int, int]) -> dict[str,
 
 def _write(path: Path, lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in lines).encode()
-    path.write_bytes(gzip.compress(text, mtime=0))  # no time stamp: the same bytes every time
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(gzip.compress(text, mtime=0))  # no time stamp: always the same bytes
     print(f"{path}: {sum(not line.startswith('#') for line in lines):,} lines")
 
 

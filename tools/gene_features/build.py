@@ -45,7 +45,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def build(options: argparse.Namespace) -> None:
     """Read all that the options name, and write options.out."""
-    symbol_of = _symbol_of(options)
+    symbol_of: dict[str, str] = {}
+    if options.aliases:
+        symbol_of = unambiguous_aliases(read_pairs(options.aliases, ["alias", "symbol"]))
+    elif options.add_to:  # whose aliases go on
+        features = load_gene_features(options.add_to)
+        symbol_of = {name: str(features.genes[row]) for name, row in features.row_of.items()}
     readers: dict[str, Callable[[str, Path, dict[str, str]], SourceTable]] = {
         "gene_sets": gene_set_table,
         "network": partial(network_table, string_info=options.string_info),
@@ -63,8 +68,8 @@ def build(options: argparse.Namespace) -> None:
                 raise InputError(f"{name} is a source already. Give another as NAME=FILE.")
             tables[name] = read(name, path, symbol_of)
     for name, version, licence in options.note:
-        noted = replace(_source(tables, "--note", name), version=version, licence=licence)
-        tables[name] = noted
+        table = _source(tables, "--note", name)
+        tables[name] = replace(table, version=version, licence=licence)
     write_gene_features(options.out, list(tables.values()), symbol_of)
 
 
@@ -80,16 +85,6 @@ def _kind(table: SourceTable) -> str:
     if table.values.dtype == np.uint8:  # subtle: only membership in a set is written as 0 and 1
         return "gene_sets"
     return "embedding" if table.terms[0].startswith(DIMENSION) else "network"
-
-
-def _symbol_of(options: argparse.Namespace) -> dict[str, str]:
-    """Aliases of --aliases, else those of the file of --add-to."""
-    if options.aliases:
-        return unambiguous_aliases(read_pairs(options.aliases, ["alias", "symbol"]))
-    if options.add_to:
-        features = load_gene_features(options.add_to)
-        return {name: str(features.genes[row]) for name, row in features.row_of.items()}
-    return {}
 
 
 def _name_and_path(text: str) -> tuple[str, Path]:

@@ -126,8 +126,8 @@ def read_network(path: Path, string_info: Path | None) -> pd.DataFrame:
             links["weight"] = table.iloc[:, 2].astype(float)
     if string_info:
         symbols = dict(read_pairs(string_info, ["protein", "symbol"]).to_numpy())
-        links["a"], links["b"] = links["a"].map(symbols), links["b"].map(symbols)
-    return links.dropna()
+        links = links.assign(a=links["a"].map(symbols), b=links["b"].map(symbols)).dropna()
+    return links
 
 
 def read_embedding(path: Path) -> pd.DataFrame:

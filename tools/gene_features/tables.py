@@ -73,8 +73,8 @@ def gene_set_table(name: str, path: Path, symbol_of: dict[str, str]) -> SourceTa
         From alias to current symbol; a name that is not in it stays as it is.
     """
     pairs, names, notes = read_gene_sets(path)
-    pairs["gene"] = pairs["gene"].map(lambda gene: symbol_of.get(gene, gene))
-    pairs = pairs.drop_duplicates()
+    symbols = pairs["gene"].map(lambda gene: symbol_of.get(gene, gene))
+    pairs = pairs.assign(gene=symbols).drop_duplicates()
     n_genes = pairs["gene"].nunique()
     pairs = pairs[pairs.groupby("set")["gene"].transform("size").between(2, n_genes - 1)]
     if pairs.empty:
@@ -99,8 +99,8 @@ def network_table(
     row the `NEIGHBOURS_KEPT` largest. Columns are weighted as those of gene sets are.
     """
     links = read_network(path, string_info)
-    for end in ("a", "b"):
-        links[end] = links[end].map(lambda gene: symbol_of.get(gene, gene))
+    symbols = links[["a", "b"]].map(lambda gene: symbol_of.get(gene, gene))
+    links = links.assign(**symbols)
     links = links[(links["a"] != links["b"]) & (links["weight"] > 0)]
     if links.empty:
         hint = "" if string_info else " STRING's protein.links also needs --string-info."
