@@ -13,7 +13,7 @@ from evaluation.reading import columns_in, read_names
 from evaluation.scoring.panels import Panel
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, GENES_FILE
 from perturbation.data.dataset import open_dataset
-from perturbation.data.matrix import Sparse, stacked
+from perturbation.data.matrix import Sparse, compact, stacked
 from perturbation.data.summary import Summary, summarise, within
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GeneFeatures
@@ -127,8 +127,7 @@ def read_shared(
     parts: list[Sparse] = []
 
     def watch(rows: slice, genes: slice, block: Sparse) -> None:
-        part = block[within(first, rows)][:, within(columns, genes)]
-        parts.append(part.astype(np.float32))
+        parts.append(compact(block[within(first, rows)][:, within(columns, genes)]))
 
     summary = summarise(dataset, watch=watch)
     truth = Truth(
