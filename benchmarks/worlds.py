@@ -30,6 +30,7 @@ from tqdm import tqdm
 from benchmarks.cells import median_proportions, read_cells
 from evaluation.command import RESOURCES, command_parser
 from evaluation.crossval.baselines import BilinearRegression, ControlCentroid
+from evaluation.held_out import centroids_without
 from evaluation.scoring.metrics import l1_distance, pearson_delta
 from main import shipped_predictor
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
@@ -142,7 +143,7 @@ def score_screen(path: Path, features: GeneFeatures, n_splits: int) -> pd.DataFr
         truth = whole.perturbation_centroids.loc[order[:n_test]]
         left = [*order[:n_test], *order[n_test + MOST_TRAINED :]]
         of = {SHIPPED: features, SHUFFLED: shuffled(features, names, rng)}
-        scores.append(score_split(whole.without(left), truth, n_panel, of))
+        scores.append(score_split(centroids_without(whole, left), truth, n_panel, of))
     return pd.concat(scores)
 
 
@@ -161,7 +162,7 @@ def score_competition(told: Told, seed: int) -> tuple[pd.DataFrame, pd.DataFrame
     world = draw_world(rng, n_genes=N_GENES, n_knockouts=N_TRAINING + N_FRESH, told=told)
     measured = draw_centroids(world, list(world.knockouts), N_CELLS, rng)
     fresh = list(world.knockouts[N_TRAINING:])
-    training, features = measured.without(fresh), gene_features_of(world)
+    training, features = centroids_without(measured, fresh), gene_features_of(world)
     truth = measured.perturbation_centroids.loc[fresh]
     scores = score_split(training, truth, N_PANEL, {SHIPPED: features})
     predictor = shipped_predictor().fit(training, features)

@@ -11,6 +11,7 @@ from evaluation.crossval.result import CrossValidation, compared
 from evaluation.crossval.scores import Scored, score, together
 from evaluation.crossval.small_cut import check_can_be_judged, check_small_cut
 from evaluation.crossval.workers import map_tasks
+from evaluation.held_out import summary_without
 from evaluation.local.answers import Answer
 from evaluation.report.words import learnt_weights
 from perturbation.competition import CELLS_PER_PERTURBATION
@@ -61,7 +62,7 @@ def cross_validate(shared: SharedData, workers: int | str = 1) -> Scored:
 
 def score_fold(shared: SharedData, fold: Fold) -> Scored:
     """Predict one fold from its training part, then score it with its truth."""
-    training = shared.summary.without(fold.held_out)
+    training = summary_without(shared.summary, fold.held_out)
     return score(shared, training, fold, predict_fold(shared, training, fold))
 
 

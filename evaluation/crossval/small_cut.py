@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.command import HOME, users_main
+from evaluation.held_out import summary_without
 from evaluation.local.answers import written_answer
 from evaluation.local.stages import infer_values, run_stage, train_values
 from perturbation import competition
@@ -81,7 +82,7 @@ def check_small_cut(summary: Summary, resources: Path) -> None:
 def _write_cut(summary: Summary, data: Path) -> tuple[list[str], list[str]]:
     """Write some knock-outs, the controls and the most variable genes; return what to ask."""
     names = list(summary.training.n_cells.index)
-    cut, targets = summary.without(names[N_KNOCKOUTS:]), names[N_KNOCKOUTS:][:N_TARGETS]
+    cut, targets = summary_without(summary, names[N_KNOCKOUTS:]), names[N_KNOCKOUTS:][:N_TARGETS]
     columns = most_variable_genes(summary.cells, N_GENES)
     genes = summary.training.genes[columns]
     obs = cut.cell_programs.assign(gene=cut.cell_labels).rename(index=str)

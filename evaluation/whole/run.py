@@ -14,6 +14,7 @@ from evaluation.crossval.baselines import baseline_answers
 from evaluation.crossval.folds import Fold, Settings, SharedData, all_folds, read_shared
 from evaluation.crossval.result import CrossValidation, compared
 from evaluation.crossval.scores import Scored, score, together
+from evaluation.held_out import centroids_without, summary_without
 from evaluation.local.places import LOCAL_RUN
 from evaluation.whole.fold_directory import matrix_bytes, thinned, write_fold, write_thinned
 from evaluation.whole.submission import Submission, run_submission
@@ -104,11 +105,11 @@ def score_fold(
     answers = {}
     with tempfile.TemporaryDirectory(prefix="fold-", dir=work) as directory:
         fold_data = Path(directory, "data")
-        write_fold(data, fold_data, held_out, shared.summary.training.without(held_out))
+        write_fold(data, fold_data, held_out, centroids_without(shared.summary.training, held_out))
         for number, box in enumerate(boxes):
             place = Path(directory, str(number))
             answers[box.name] = run_submission(box, fold_data, place, genes)
-        training = shared.summary.without(held_out)
+        training = summary_without(shared.summary, held_out)
         cells = choose_cells(training)
         answers |= baseline_answers(training.training, cells, held_out, columns)
         return score(shared, training, fold, answers)

@@ -1,9 +1,8 @@
 """What the 18 GB of training cells say, in one pass: centroids, and some cells of each label."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -65,16 +64,6 @@ class TrainingCentroids:
         weights = self.n_cells.to_numpy(np.float64)
         return weights @ self.perturbation_centroids.to_numpy() / weights.sum()
 
-    def without(self, perturbations: Sequence[str]) -> Self:
-        """Return those of a training set in which these were never measured."""
-        names = list(perturbations)
-        return replace(
-            self,
-            perturbation_centroids=self.perturbation_centroids.drop(index=names),
-            n_cells=self.n_cells.drop(index=names),
-            proportions=self.proportions.drop(index=names),
-        )
-
 
 @dataclass(frozen=True, repr=False)
 class Summary:
@@ -99,17 +88,6 @@ class Summary:
 
     def __repr__(self) -> str:
         return f"Summary({self.training.description}; {len(self.cell_labels):,} cells kept)"
-
-    def without(self, perturbations: Sequence[str]) -> Self:
-        """Return the summary of a training set in which these were never measured."""
-        others = np.flatnonzero(~np.isin(self.cell_labels, list(perturbations)))
-        return replace(
-            self,
-            training=self.training.without(perturbations),
-            cells=self.cells[others],
-            cell_labels=self.cell_labels[others],
-            cell_programs=self.cell_programs.iloc[others].reset_index(drop=True),
-        )
 
 
 Watch = Callable[[slice, slice, Sparse], None]

@@ -51,6 +51,15 @@ class Candidate(NamedTuple):
     response_ridge: float
 
 
+SETTINGS = list(product(RIDGES, RESPONSE_RIDGES))
+CANDIDATES = [
+    Candidate(part, *setting)
+    for part in PARTS
+    for setting in (SETTINGS[:1] if part in CONSTANT_PARTS else SETTINGS)
+]
+"""Every part with every setting of its ridges, the most cautious first."""
+
+
 @dataclass(frozen=True)
 class Mix:
     """A fitted mix of directions.
@@ -97,7 +106,7 @@ def fit_mix(
         The training knock-outs' own genes.
     """
     noise = relative_noise(effects)
-    candidates = _candidates(parts)
+    candidates = [candidate for candidate in CANDIDATES if candidate.part in parts]
     products, with_truth = _left_out_moments(candidates, effects, kernels, own, noise)
     chosen, weights = stack([c.part for c in candidates], products, with_truth)
     variances, axes = principal_axes(effects.directions @ effects.directions.T)
@@ -127,16 +136,6 @@ def predict_coefficients(mix: Mix, target_kernels: Mapping[str, np.ndarray]) -> 
     n_targets = len(next(iter(target_kernels.values())))
     constant = dict.fromkeys(CONSTANT_PARTS, np.ones((n_targets, 1)))
     return sum((constant | dict(target_kernels))[part] @ map_ for part, map_ in mix.maps.items())
-
-
-def _candidates(parts: tuple[str, ...]) -> list[Candidate]:
-    """Every part with every setting of its ridges, the most cautious first."""
-    settings = list(product(RIDGES, RESPONSE_RIDGES))
-    return [
-        Candidate(part, *setting)
-        for part in parts
-        for setting in (settings[:1] if part in CONSTANT_PARTS else settings)
-    ]
 
 
 def _left_out_moments(

@@ -32,8 +32,6 @@ class Effects:
     ----------
     perturbations
         (n,) names.
-    perturbed_centroid
-        (n_genes,) mean of all perturbed cells.
     directions
         (n + 1, n_genes) of unit length; the last is that of the control, zero without controls.
     lengths
@@ -43,7 +41,6 @@ class Effects:
     """
 
     perturbations: list[str]
-    perturbed_centroid: np.ndarray
     directions: np.ndarray
     lengths: np.ndarray
     shares: np.ndarray
@@ -51,14 +48,12 @@ class Effects:
 
 def effects_of(training: TrainingCentroids) -> Effects:
     """Take the perturbed centroid off every centroid and the control's, and scale to length 1."""
-    centre = training.perturbed_centroid
     centroids = training.perturbation_centroids.to_numpy(np.float64)
-    residuals = np.vstack([centroids, training.control_centroid]) - centre
+    residuals = np.vstack([centroids, training.control_centroid]) - training.perturbed_centroid
     lengths = np.linalg.norm(residuals, axis=1)
     n_cells = training.n_cells.to_numpy(np.float64)
     return Effects(
         perturbations=list(training.perturbation_centroids.index),
-        perturbed_centroid=centre,
         directions=residuals / np.maximum(lengths, TINY)[:, None],
         lengths=lengths,
         shares=n_cells / n_cells.sum(),

@@ -74,7 +74,7 @@ class Blend:
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:
         """Return one centroid for each perturbation."""
         delta = self.coefficients(perturbations) @ self.effects.directions
-        return np.maximum(self.effects.perturbed_centroid + delta, 0)
+        return np.maximum(self.training.perturbed_centroid + delta, 0)
 
 
 class OwnTranscript:

@@ -9,6 +9,7 @@ from benchmarks import worlds
 from benchmarks.cells import median_proportions
 from evaluation.command import RESOURCES
 from evaluation.crossval.baselines import N_COMPONENTS, RIDGE, BilinearRegression
+from evaluation.held_out import centroids_without
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.model.gene_features import GENE_FEATURES_FILE, load_gene_features
 from simulation.factors import WORLDS
@@ -80,7 +81,7 @@ def test_the_knocked_out_gene_and_the_panel_decide_what_is_scored(file, features
     table = whole.perturbation_centroids.set_axis(["NANOG", *whole.genes[1:]], axis=1)
     whole = replace(whole, genes=table.columns.to_numpy(dtype=str), perturbation_centroids=table)
     programs = whole.program_centroids.set_axis(table.columns, axis=1)
-    training = replace(whole, program_centroids=programs).without(names[:2])
+    training = centroids_without(replace(whole, program_centroids=programs), names[:2])
     scores = []
     for own in (0.0, 50.0):
         truth = table.loc[["NANOG"]].copy()

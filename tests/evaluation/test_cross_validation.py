@@ -17,6 +17,7 @@ from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.contenders import SHIPPED, Contender, given_contenders
 from evaluation.crossval.fast import cross_validate, predict_fold
 from evaluation.crossval.folds import Settings, all_folds
+from evaluation.held_out import summary_without
 from evaluation.scoring.panels import draw_panels
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
@@ -82,7 +83,7 @@ def test_a_fold_chooses_from_the_cells_that_train_keeps(competition, shared):
 
 def test_the_training_part_never_saw_the_held_out(shared):
     held_out = list(centroids_of(shared).index[:4])
-    training = shared.summary.without(held_out)
+    training = summary_without(shared.summary, held_out)
     places = (
         training.training.perturbation_centroids.index,
         training.training.n_cells.index,
@@ -152,7 +153,7 @@ def test_a_predictor_cannot_peek(shared):
     whole = summary.training
     assert any(holds_a_row(array, Peeker.secrets) for array in arrays_within(whole))
     peeking = with_contenders(shared, Contender("peeker", f"{__name__}:Peeker"))
-    predict_fold(peeking, summary.without(fold.held_out), fold)
+    predict_fold(peeking, summary_without(summary, fold.held_out), fold)
 
 
 class Spoiler(Peeker):
@@ -251,7 +252,7 @@ def test_a_missing_dask_scheduler_is_told(shared, monkeypatch):
 
 def test_variable_panels_come_from_the_training_cells_and_the_scored_genes(shared):
     held_out = list(centroids_of(shared).index[:4])
-    cells = shared.summary.without(held_out).cells
+    cells = summary_without(shared.summary, held_out).cells
     scored = np.arange(5, 60)
     panels = draw_panels(cells, scored, ("variable", 10, 3), np.random.default_rng(0))
     variance = cells.toarray()[:, scored].astype(np.float64).var(axis=0)

@@ -15,6 +15,7 @@ from evaluation.crossval.baselines import BASELINES
 from evaluation.crossval.contenders import SHIPPED
 from evaluation.crossval.fast import cross_validate, gather
 from evaluation.crossval.folds import Settings
+from evaluation.held_out import summary_without
 from evaluation.report.crossval import write_report
 from evaluation.whole.fold_directory import (
     copy_cells,
@@ -51,7 +52,7 @@ def fold(source, tmp_path_factory):
     summary = summarise(open_dataset(source))
     held_out = list(summary.training.perturbation_centroids.index[:3])
     out = tmp_path_factory.mktemp("fold") / "data"
-    write_fold(source, out, held_out, summary.without(held_out).training)
+    write_fold(source, out, held_out, summary_without(summary, held_out).training)
     return out, held_out
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import nnls
 
+from evaluation.held_out import centroids_without
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.model import direction_mix, stacking
 from perturbation.model.direction_mix import PARTS
@@ -72,8 +73,9 @@ def refitted(training, kernels, noise, candidates):
     levels = (levels - np.nanmean(levels, axis=0)) / np.nanstd(levels, axis=0)
     predicted, truths = np.zeros((len(names), len(candidates), len(genes))), []
     for i, name in enumerate(names):
-        rest = effects_of(training.without([name]))
+        rest = centroids_without(training, [name])
         truth = training.perturbation_centroids.loc[name].to_numpy() - rest.perturbed_centroid
+        rest = effects_of(rest)
         truths.append(truth / np.linalg.norm(truth))
         others = np.delete(np.arange(len(names)), i)
         *directions, control_direction = rest.directions
@@ -110,7 +112,7 @@ def case(screen):
         "process": np.outer(of_process, of_process),
     }
     effects = effects_of(training)
-    candidates = direction_mix._candidates(PARTS)
+    candidates = direction_mix.CANDIDATES
     refits = refitted(training, kernels, relative_noise(effects), candidates)
     return effects, kernels, own_genes(training, effects), candidates, *refits
 
@@ -174,7 +176,7 @@ def test_the_response_ridge_shrinks_principal_directions_as_ridge_regression_doe
 
 def test_a_direction_from_fewer_cells_or_of_a_weaker_effect_counts_as_noisier():
     shares, lengths = np.array([0.4, 0.2, 0.2, 0.2]), np.array([1.0, 1.0, 2.0, 1.0, 3.0])
-    effects = Effects(list("abcd"), np.zeros(2), np.zeros((5, 2)), lengths, shares)
+    effects = Effects(list("abcd"), np.zeros((5, 2)), lengths, shares)
     noise = relative_noise(effects)
     np.testing.assert_allclose(noise / noise[0], [1, 2, 0.5, 2])
     assert noise.mean() == pytest.approx(1)

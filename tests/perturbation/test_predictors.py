@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from evaluation.crossval.baselines import ControlCentroid
+from evaluation.held_out import centroids_without
 from perturbation.competition import PROGRAM_FLAGS
 from perturbation.model import direction_mix
 from perturbation.model.effects import (
@@ -82,7 +83,7 @@ def test_a_gene_that_falls_with_the_process_is_told_by_its_own_place_in_the_data
     )
     training = training_of(centroids, pd.Series(100, names), base, pd.DataFrame(index=names))
     training = replace(training, program_centroids=programs)
-    held_out = training.without(names[:10])
+    held_out = centroids_without(training, names[:10])
     predicted = Blend().fit(held_out, None).predict(names[:10])
     for delta, gene in zip(predicted - held_out.perturbed_centroid, range(10), strict=True):
         if abs(axis[gene]) > 0.5:

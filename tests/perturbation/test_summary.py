@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.held_out import summary_without
 from perturbation.competition import CONTROL_LABEL, PROPORTIONS_FILE, TRAINING_FILE
 from perturbation.data.dataset import open_dataset
 from perturbation.data.summary import summarise
@@ -61,7 +62,7 @@ def test_the_sums_do_not_depend_on_the_block_size(competition, summary):
 
 def test_a_training_fold_holds_nothing_of_the_perturbations_left_out(summary):
     left_out = list(centroids_of(summary).index[:3])
-    fold = summary.without(left_out)
+    fold = summary_without(summary, left_out)
     for index in (
         centroids_of(fold).index,
         fold.training.n_cells.index,

@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 
 from evaluation.command import users_main
+from evaluation.held_out import centroids_without
 from evaluation.scoring.metrics import pearson_delta
 from perturbation.competition import CONTROL_LABEL
 from perturbation.data.summary import TrainingCentroids
@@ -46,7 +47,7 @@ def leave_one_out(model: Model, gene_features: GeneFeatures) -> pd.DataFrame:
     genes, rows = training.genes[panel].tolist(), []
     with progress(len(names), "leaving one out", unit="knock-out") as bar:
         for name in names:
-            rest = replace(model, training=training.without([name]))
+            rest = replace(model, training=centroids_without(training, [name]))
             cells, proportions = users_main().predict(rest, gene_features, [name], genes)
             truth = training.perturbation_centroids.loc[[name], genes].to_numpy()
             score = pearson_delta(truth, next(cells), rest.training.perturbed_centroid[panel])
