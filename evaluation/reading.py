@@ -4,11 +4,12 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 from scipy import sparse
 
 from perturbation.data.h5ad import CellsFile, read_columns
-from perturbation.data.matrix import open_hdf5, stacked
+from perturbation.data.matrix import stacked
 from perturbation.data.names import check_names, columns_of, listed
 from perturbation.data.summary import within
 from perturbation.errors import InputError, reading
@@ -60,7 +61,7 @@ def cells_of(file: CellsFile, perturbation: str, columns: np.ndarray) -> np.ndar
 
 def read_uns(file: CellsFile, name: str) -> np.ndarray:
     """(n_genes,) float64, the values of uns[name]; InputError if these are not so many numbers."""
-    with open_hdf5(file.path) as stored:
+    with reading(file.path), h5py.File(file.path) as stored:
         found = np.zeros(0)
         if f"uns/{name}" in stored:
             values = read_columns(stored["uns"], [name], file.path)[name]

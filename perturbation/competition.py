@@ -18,8 +18,8 @@ SUBMITTED_PROPORTION_COLUMNS = ("gene", "pre_adipo", "adipo", "lipo", "other")
 MMD_BANDWIDTHS = (581.5, 1163.0, 2326.0, 4652.0, 9304.0)
 """The kernel sums exp(-squared distance / bandwidth) over these. Each is twice the last."""
 
-L1_WEIGHT_PROGRAMS = 0.75
-L1_WEIGHT_LIPO = 0.25
+L1_WEIGHTS = (0.75, 0.75, 0.75, 0.25)
+"""Of the differences in the programs, and in lipo as a share of adipo."""
 
 # In the data directory.
 TRAINING_FILE = "obesity_challenge_1.h5ad"

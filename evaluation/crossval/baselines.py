@@ -59,9 +59,9 @@ class BilinearRegression:
         self.mean = y.mean(axis=1)
         left, lengths, _ = np.linalg.svd(y - y.mean(axis=0), full_matrices=False)
         self.gene_scores = (left * lengths)[:, :N_COMPONENTS]
-        own = self._own_scores(list(centroids.index))  # rows of 0 teach nothing
         of_genes = ridge_regression(self.gene_scores, y - self.mean[:, None], RIDGE)
-        self.weights = ridge_regression(own, of_genes, RIDGE)
+        # Rows of 0, of what is no measured gene, teach nothing.
+        self.weights = ridge_regression(self._own_scores(list(centroids.index)), of_genes, RIDGE)
         return self
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:

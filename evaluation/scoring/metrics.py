@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from perturbation.competition import L1_WEIGHT_LIPO, L1_WEIGHT_PROGRAMS, PROGRAMS
+from perturbation.competition import L1_WEIGHTS, PROGRAMS
 from perturbation.model.mmd_kernel import mmd_kernel
 
 METRICS = {"pearson_delta": "higher", "mmd": "lower", "l1": "lower"}
@@ -86,9 +86,9 @@ def l1_distance(truth: Shares, prediction: Shares) -> float:
     truth, prediction
         Anything with ``["pre_adipo"]``, ``["adipo"]``, ``["other"]`` and ``["lipo"]``.
     """
-    programs = sum(abs(truth[name] - prediction[name]) for name in PROGRAMS)
-    lipo = abs(lipo_given_adipo(truth) - lipo_given_adipo(prediction))
-    return float(L1_WEIGHT_PROGRAMS * programs + L1_WEIGHT_LIPO * lipo)
+    differences = [truth[name] - prediction[name] for name in PROGRAMS]
+    differences.append(lipo_given_adipo(truth) - lipo_given_adipo(prediction))
+    return float(np.abs(differences) @ L1_WEIGHTS)
 
 
 def lipo_given_adipo(proportions: Shares) -> float:

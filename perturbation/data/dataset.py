@@ -6,12 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from perturbation.competition import (
-    CONTROL_LABEL,
-    PROGRAM_FLAGS,
-    PROPORTIONS_FILE,
-    TRAINING_FILE,
-)
+from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS, PROPORTIONS_FILE, TRAINING_FILE
 from perturbation.data.h5ad import CellsFile, open_cells
 from perturbation.data.names import listed
 from perturbation.data.proportions import read_proportions

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from perturbation.data.matrix import Sparse, check_matrix, open_hdf5, read_blocks
+from perturbation.data.matrix import Sparse, check_matrix, read_blocks
 from perturbation.data.names import check_columns, check_names
 from perturbation.errors import InputError, reading
 
@@ -74,7 +74,7 @@ def open_cells(path: Path, columns: Sequence[str] = (), *, any_values: bool = Fa
     InputError
         If the file is missing, unreadable or not in the competition's layout.
     """
-    with open_hdf5(path) as file:
+    with reading(path), h5py.File(path) as file:
         if missing := [name for name in ("X", "obs", "var") if name not in file]:
             raise InputError(
                 f"{path} has no {missing[0]}; expected an h5ad file as anndata writes it. "

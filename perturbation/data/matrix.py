@@ -1,7 +1,6 @@
 """The matrix X of an h5ad file, of any layout, read in blocks, while others are in use."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,25 +23,8 @@ LAYOUTS: dict[str, Layout] = {"csr_matrix": sparse.csr_array, "csc_matrix": spar
 """By the encoding that anndata writes into the file."""
 
 
-@contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading.
-
-    Raises
-    ------
-    InputError
-        If it is missing, or if it or an element cannot be read.
-    """
-    with reading(path), h5py.File(path) as file:
-        yield file
-
-
 def read_blocks(
-    path: Path,
-    cells_per_block: int,
-    rows: np.ndarray | None = None,
-    *,
-    any_values: bool = False,
+    path: Path, cells_per_block: int, rows: np.ndarray | None = None, *, any_values: bool = False
 ) -> Iterator[tuple[slice, slice, Sparse]]:
     """Read X from first to last; the values are checked on the way.
 
@@ -71,7 +53,7 @@ def read_blocks(
         of range or given twice.
     """
     is_zero = not any_values
-    with open_hdf5(path) as file:
+    with reading(path), h5py.File(path) as file:
         stored = one_ahead(_stored(file["X"], cells_per_block, rows))
         for part in one_ahead((r, c, _checked(make, path, any_values)) for r, c, make in stored):
             is_zero = is_zero and not part[2].data.any()
@@ -151,7 +133,8 @@ def _stored(
             inside = slice(int(pointers[0]), int(pointers[-1]))
             # subtle: h5py's own dtype object in place of numpy's makes np.add.at 20 times slower
             data = x["data"][inside].astype(np.float64, copy=False).view(np.float64)
-            values = data, x["indices"][inside], pointers - pointers[0]
+            # subtle: pointers of 64 bits would make scipy widen the indices too
+            values = data, x["indices"][inside], (pointers - pointers[0]).astype(np.int32)
         yield *piece, partial(layout, values, shape=extent)
 
 
@@ -211,21 +194,7 @@ def _value_message(lowest: float, highest: float, path: Path) -> str:
     return f"X of {path} holds {found}; {expected}. {cure}"
 
 
-def stacked(blocks: list[Sparse]) -> sparse.csr_array:
-    """Put bands of rows below each other, or of columns side by side, as one CSR.
-
-    subtle: empties the list as it goes, as the blocks beside the whole would take twice the memory.
-    """
-    layout, is_csr = type(blocks[0]), blocks[0].format == "csr"
-    width = blocks[0].shape[1 if is_csr else 0]
-    values = np.empty(sum(block.nnz for block in blocks), blocks[0].dtype)
-    indices, lengths, start = np.empty(len(values), np.int32), [np.zeros(1, np.int32)], 0
-    while blocks:
-        block = blocks.pop(0)
-        end = start + block.nnz
-        values[start:end], indices[start:end] = block.data, block.indices
-        lengths.append(np.diff(block.indptr))
-        start = end
-    indptr = np.cumsum(np.concatenate(lengths), dtype=np.int32)
-    n = len(indptr) - 1
-    return layout((values, indices, indptr), shape=(n, width) if is_csr else (width, n)).tocsr()
+def stacked(blocks: Sequence[Sparse]) -> sparse.csr_array:
+    """Put bands of rows below each other, or of columns side by side, as one CSR."""
+    stack = sparse.vstack if blocks[0].format == "csr" else sparse.hstack
+    return stack(blocks, format="csr")

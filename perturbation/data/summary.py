@@ -148,9 +148,7 @@ def summarise(
             # One reading serves all: sums by knock-out, by program of the controls, and cells kept.
             for group in groups:
                 add_by_label(sums[:, columns], group[rows], block)
-            part = block[within(kept, rows)].astype(np.float32)
-            part.indices = part.indices.astype(np.int32)  # as many bytes as a value takes
-            parts.append(part)
+            parts.append(block[within(kept, rows)].astype(np.float32))
             if watch:
                 watch(rows, columns, block)
             bar.update(block.shape[0] * block.shape[1] / len(dataset.genes))

@@ -82,9 +82,14 @@ class GeneFeatures:
         InputError
             If there is no such source.
         """
+        if source not in self.sources:
+            raise InputError(
+                f"The gene features have no source {source}, only {', '.join(self.sources)}. "
+                "resources/README.md tells how to add one."
+            )
         kernel = np.zeros((len(a), len(b)))
         rows_a, rows_b = self.rows_of(a), self.rows_of(b)
-        weights = self._source(source).rows
+        weights = self.sources[source].rows
         found_a = weights[rows_a[rows_a >= 0]].astype(np.float64)
         found_b = weights[rows_b[rows_b >= 0]].astype(np.float64)
         kernel[np.ix_(rows_a >= 0, rows_b >= 0)] = (found_a @ found_b.T).toarray()
@@ -99,14 +104,6 @@ class GeneFeatures:
                 is_listed = of_genes[:, np.flatnonzero(source.terms == term)].sum(axis=1) > 0
                 found[:, column] |= is_listed & (rows >= 0)
         return found
-
-    def _source(self, name: str) -> Source:
-        if name not in self.sources:
-            raise InputError(
-                f"The gene features have no source {name}, only {', '.join(self.sources)}. "
-                "resources/README.md tells how to add one."
-            )
-        return self.sources[name]
 
     def rows_of(self, genes: Sequence[str]) -> np.ndarray:
         """Row of each gene, (len(genes),) int; -1 where there is none."""

@@ -34,20 +34,8 @@ def mmd_kernel(rows: np.ndarray, dtype: type[np.floating] = np.float64) -> np.nd
         block += squares
         block += squares[part, None]
         np.fill_diagonal(block[:, start:], 0)
-        matrix[part] = _sum_of_exps(block)
+        matrix[part] = _weighted_exps(block, np.ones(len(MMD_BANDWIDTHS)))
     return matrix
-
-
-def _sum_of_exps(block: np.ndarray) -> np.ndarray:
-    """Kernel of squared distances, which are overwritten."""
-    np.maximum(block, 0, out=block)
-    block /= -MMD_BANDWIDTHS[-1]
-    np.exp(block, out=block)
-    total = block.copy()
-    for _ in MMD_BANDWIDTHS[1:]:
-        block *= block
-        total += block
-    return total
 
 
 def kernel_slope(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -64,10 +52,18 @@ def kernel_slope(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     centre = b.mean(axis=0)
     a, b = a - centre, b - centre
-    squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)
-    term = np.exp(np.maximum(squares - 2 * a @ b.T, 0) / -MMD_BANDWIDTHS[-1])
-    slope = term / MMD_BANDWIDTHS[-1]
-    for bandwidth in reversed(MMD_BANDWIDTHS[:-1]):
+    squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
+    return _weighted_exps(squares, 1 / np.array(MMD_BANDWIDTHS))
+
+
+def _weighted_exps(squares: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted sum over the bandwidths for squared distances, which are overwritten."""
+    # One exp at the largest bandwidth; squared, it is that at half of it, and so on.
+    np.maximum(squares, 0, out=squares)
+    squares /= -MMD_BANDWIDTHS[-1]
+    term = np.exp(squares, out=squares)
+    total = weights[-1] * term
+    for weight in weights[-2::-1]:
         term *= term
-        slope += term / bandwidth
-    return slope
+        total += weight * term
+    return total

@@ -128,15 +128,15 @@ def checked_cells(
         negative.
     """
     n = 0
-    for block in blocks:
-        n += 1
+    for n, block in enumerate(blocks, 1):
         if n > n_perturbations:
-            raise InputError(f"predict() made cells of more than the {n_perturbations:,} asked.")
+            break
         _check_array(block, shape, f"predict(): the cells of perturbation number {n:,}")
         yield block
-    if n < n_perturbations:
+    if n != n_perturbations:
+        more = " or more" if n > n_perturbations else ""
         raise InputError(
-            f"predict() made cells of {n:,} perturbations, not the {n_perturbations:,} asked."
+            f"predict() made cells of {n:,} perturbations{more}, not the {n_perturbations:,} asked."
         )
 
 

@@ -5,13 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from perturbation.competition import (
-    CONTROL_LABEL,
-    L1_WEIGHT_LIPO,
-    L1_WEIGHT_PROGRAMS,
-    PROGRAM_FLAGS,
-    PROGRAMS,
-)
+from perturbation.competition import CONTROL_LABEL, L1_WEIGHTS, PROGRAM_FLAGS, PROGRAMS
 from perturbation.data.summary import TrainingCentroids
 from perturbation.model.effects import TINY
 from perturbation.model.gene_features import GeneFeatures
@@ -134,8 +128,7 @@ def _kernels(
 
 
 def _l1(differences: np.ndarray) -> np.ndarray:
-    weights = [*[L1_WEIGHT_PROGRAMS] * len(PROGRAMS), L1_WEIGHT_LIPO]
-    return np.abs(differences) @ weights
+    return np.abs(differences) @ L1_WEIGHTS
 
 
 def _valid(parts: pd.DataFrame) -> pd.DataFrame:

@@ -35,39 +35,32 @@ def stack(
     -------
     The numbers of the chosen candidates, and their weights (n_parts,).
     """
+
+    def least_squares(chosen: list[int]) -> np.ndarray:
+        # min |A w - b|^2 needs only A'A and A'b: with the root R of A'A, nnls solves R w = R^-1 A'b
+        values, vectors = np.linalg.eigh(products[:, chosen][:, :, chosen].sum(axis=0))
+        values = np.maximum(values, 1e-9 * max(values.max(initial=0.0), TINY))
+        root = (vectors * np.sqrt(values)) @ vectors.T
+        return nnls(root, np.linalg.solve(root, with_truth[:, chosen].sum(axis=0)))[0]
+
+    def losses(chosen: list[int], weights: np.ndarray) -> np.ndarray:
+        # (n,) squared distance of each left-out direction from the mix
+        squares = np.einsum("i,nij,j->n", weights, products[:, chosen][:, :, chosen], weights)
+        return 1 + squares - 2 * with_truth[:, chosen] @ weights
+
     chosen = [i for i, part in enumerate(parts) if part in CONSTANT_PARTS]
-    weights = _least_squares(chosen, products, with_truth)
+    weights = least_squares(chosen)
     for part in dict.fromkeys(part for part in parts if part not in CONSTANT_PARTS):
-        fits = []
-        for option in [i for i, name in enumerate(parts) if name == part]:
-            tried = [*chosen, option]
-            after = _least_squares(tried, products, with_truth)
-            fits.append((tried, after, _losses(tried, after, products, with_truth)))
-        lowest = min(losses.mean() for *_, losses in fits)
+        options = [[*chosen, i] for i, name in enumerate(parts) if name == part]
+        fits = [least_squares(option) for option in options]
+        after = np.stack([losses(*fit) for fit in zip(options, fits, strict=True)])
         # subtle: of equals the first, the most cautious
-        tried, after, losses = next(fit for fit in fits if fit[2].mean() <= lowest + TIE)
+        best = int(np.argmax(after.mean(axis=1) <= after.mean(axis=1).min() + TIE))
         before, share = np.append(weights, 0.0), 1.0
         if part in ON_TRIAL:
-            share = trust(_losses(chosen, weights, products, with_truth) - losses)
-        chosen, weights = tried, before + share * (after - before)
+            share = trust(losses(chosen, weights) - after[best])
+        chosen, weights = options[best], before + share * (fits[best] - before)
     return chosen, weights
-
-
-def _least_squares(chosen: list[int], products: np.ndarray, with_truth: np.ndarray) -> np.ndarray:
-    """Non-negative weights of the chosen candidates, from the normal equations."""
-    # min |A w - b|^2 needs only A'A and A'b: with the root R of A'A, nnls solves R w = R^-1 A'b.
-    values, vectors = np.linalg.eigh(products[:, chosen][:, :, chosen].sum(axis=0))
-    values = np.maximum(values, 1e-9 * max(values.max(initial=0.0), TINY))
-    root = (vectors * np.sqrt(values)) @ vectors.T
-    return nnls(root, np.linalg.solve(root, with_truth[:, chosen].sum(axis=0)))[0]
-
-
-def _losses(
-    chosen: list[int], weights: np.ndarray, products: np.ndarray, with_truth: np.ndarray
-) -> np.ndarray:
-    """(n,) squared distance of each left-out direction from the mix."""
-    squares = np.einsum("i,nij,j->n", weights, products[:, chosen][:, :, chosen], weights)
-    return 1 + squares - 2 * with_truth[:, chosen] @ weights
 
 
 def trust(gains: np.ndarray) -> float:

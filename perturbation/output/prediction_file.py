@@ -65,7 +65,7 @@ def write_prediction(
     shape = (len(proportions) * cells_per_perturbation, len(genes))
     n_bytes = 4 * shape[0] * shape[1]
     if in_memory is None:
-        in_memory = is_built_in_memory(n_bytes, available_memory())
+        in_memory = n_bytes <= min(MOST_IN_MEMORY, SHARE_OF_MEMORY * available_memory())
     with whole_file(csv_path) as csv, whole_file(h5ad_path) as h5ad:
         need_room(h5ad_path, n_bytes + 200 * sum(shape))
         proportions.rename_axis("gene").reset_index()[list(SUBMITTED_PROPORTION_COLUMNS)].to_csv(
@@ -79,11 +79,6 @@ def write_prediction(
             whole = np.dtype((ON_DISK, of_one))
             for rows in [np.fromiter(cells, whole)] if in_memory else cells:
                 file.write(np.ascontiguousarray(rows, dtype=ON_DISK))
-
-
-def is_built_in_memory(n_bytes: int, available: int) -> bool:
-    """Whether a matrix of so many bytes is built in memory when so many are available."""
-    return n_bytes <= min(MOST_IN_MEMORY, SHARE_OF_MEMORY * available)
 
 
 def available_memory(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:

@@ -243,7 +243,7 @@ def test_a_wrong_answer_gets_the_same_sentence_everywhere(
 
 
 BLOCKS = {
-    "one too many": (lambda b: [*b, b[0]], "cells of more than the 3 asked"),
+    "one too many": (lambda b: [*b, b[0]], "cells of 4 perturbations or more, not the 3"),
     "one too few": (lambda b: b[1:], "cells of 2 perturbations, not the 3 asked"),
     "too wide": (lambda b: [b[0], np.pad(b[1], ((0, 0), (0, 1))), b[2]], r"number 2 gave \(100, 6"),
     "a row too many": (lambda b: [b[0], np.pad(b[1], ((0, 1), (0, 0))), b[2]], r"gave \(101, 5\)"),
