@@ -199,7 +199,7 @@ def all_faults(
         yield "write fails with EIO (strace)", "one sentence", writes
     # Libraries below Python may crash when memory is refused; that is as good as being killed.
     ends = "one sentence, traceback, crashed"
-    yield "memory refused", ends, [partial(refuse_memory, 2 ** (20 + i)) for i in few]
+    yield "memory refused", ends, [partial(refuse_memory, 2 ** (25 + i)) for i in few]
 
 
 def try_all(name: str, data: Path, model: Path, n_tries: int) -> bool:
