@@ -34,9 +34,11 @@ def read_names(path: str | Path) -> list[str]:
 
 def check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
     """Raise InputError where a name is none of those known, with names like it."""
-    by_capitals = {gene.upper(): gene for gene in known}
+    known = set(known)
+    # subtle: ALB and Alb are two genes; of two alike the one in capitals is proposed
+    by_capitals = {gene.upper(): gene for gene in sorted(known, reverse=True)}
     for name in names:
-        if by_capitals.get(name.upper()) != name:
+        if name not in known:
             near = difflib.get_close_matches(name.upper(), by_capitals, cutoff=0.75)
             like = f" Did you mean {listed([by_capitals[n] for n in near])}?" if near else ""
             raise InputError(f"{name} is no {what}.{like}")

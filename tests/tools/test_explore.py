@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from evaluation.reading import check_known
 from perturbation.data.dataset import open_dataset
+from perturbation.errors import InputError
 from perturbation.model.gene_features import load_gene_features
 from tests.conftest import ROOT
 from tools.explore import __main__ as command
@@ -46,6 +48,12 @@ def test_oddities_are_found(look, competition):
     found = oddities(look, gene_features, competition)
     unmeasured = sorted(set(look.strengths.index) - set(look.summary.training.genes))
     assert f"Knock-out not measured ({len(unmeasured)}): {', '.join(unmeasured)}" in found
+
+
+def test_names_that_differ_in_capitals_alone_are_all_known():
+    check_known(["ALB", "Alb"], {"ALB", "Alb"}, "gene")
+    with pytest.raises(InputError, match="Did you mean ALB"):
+        check_known(["aLB"], {"ALB", "Alb"}, "gene")
 
 
 def test_a_name_that_is_nothing_is_refused_before_the_read(competition, capsys):
