@@ -36,6 +36,9 @@ FORMS = {
     "pandas_named.csv": NAMED.to_csv,
     "pandas_numbered.csv": TABLE.rename_axis("ensembl").to_csv,
     "pandas_column.csv": NAMED.reset_index().to_csv,
+    "pandas_names_inside.csv": lambda path: NAMED.reset_index()[["x 1", "gene_name", "x 2"]].to_csv(
+        path
+    ),
     "pandas_no_index.csv": lambda path: NAMED.reset_index().to_csv(path, index=False),
     "pandas.tsv": lambda path: TABLE.to_csv(path, sep="\t"),
     "pandas_named.tsv": lambda path: NAMED.to_csv(path, sep="\t"),

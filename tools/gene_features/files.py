@@ -165,10 +165,12 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
     """Names in the index; where they stand in a column, that is the first that is not numbers."""
     numbers = table.apply(pd.to_numeric, errors="coerce").astype(np.float64)
     if is_numeric_dtype(table.index.dtype):
-        column = int(np.argmax(numbers.isna().any()))
-        if not numbers.iloc[:, column].isna().any():
+        text = numbers.columns[numbers.isna().any()]
+        if not len(text):
             raise ValueError("no index and no column of gene names")
-        numbers = numbers.iloc[:, column + 1 :].set_axis(table.iloc[:, column])
+        # subtle: pandas writes numbers of rows under an empty title
+        others = numbers.drop(columns=[text[0], "Unnamed: 0"], errors="ignore")
+        numbers = others.set_axis(table[text[0]])
     if not numbers.size:
         raise ValueError(f"{numbers.shape[0]} genes of {numbers.shape[1]} dimensions")
     return numbers.set_axis(numbers.index.astype(str))
