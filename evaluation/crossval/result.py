@@ -57,9 +57,10 @@ def describe(result: CrossValidation) -> str:
 
 def as_json(result: CrossValidation) -> dict[str, object]:
     """Return every number, under keys that stay."""
-    means = by_perturbation(result.scores)
+    means, settings = by_perturbation(result.scores), result.shared.settings
+    panel = dict(zip(("panel", "panel_genes", "panel_draws"), settings.panel, strict=True))
     return {
-        "settings": asdict(result.shared.settings),
+        "settings": {"n_folds": settings.n_folds, "n_repeats": settings.n_repeats, **panel},
         "notes": result.words,
         "comparisons": [asdict(c) | {"verdict": c.verdict} for c in result.comparisons],
         "perturbations": {

@@ -280,6 +280,7 @@ def test_the_command_writes_every_number(competition, tmp_path, capsys):
     assert "Pearson delta of perturbed centroid is 0 in 100 percent of cases" in printed
     result = json.loads(file.read_text())
     assert set(result) == {"settings", "notes", "comparisons", "perturbations", "rows"}
+    assert [*result["settings"]] == ["n_folds", "n_repeats", "panel", "panel_genes", "panel_draws"]
     assert len(result["comparisons"]) == 3 * (2 + len(BASELINES))
     assert len(result["perturbations"]["mmd"]) == 12
 
