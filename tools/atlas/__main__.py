@@ -10,6 +10,7 @@ import re
 import sys
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -28,6 +29,7 @@ from tools.maps import Map
 SEED = 0
 CSV = "atlas.csv"
 N_RANKED = 20
+PAPERS = "https://pubmed.ncbi.nlm.nih.gov/?term={}%5BTitle%2FAbstract%5D"
 CAPTION = (
     "Expected Pearson delta and its interval; nearest training knock-outs, with their measured "
     "shift of adipo; expression of the target in control cells; strength: length of the predicted "
@@ -133,7 +135,11 @@ def _targets(atlas: pd.DataFrame, caption: str) -> str:
     why = [_with_links(text).replace("\n", "<br>") for text in frame.pop("why")]
     whys = [f"<details><summary>why</summary><pre>{text}</pre></details>" for text in why]
     frame.insert(0, "why", whys)
-    return table(frame, caption, html=["why"])
+    frame["papers"] = [
+        f'<a href="{PAPERS.format(quote(name))}" rel="noreferrer">PubMed</a>'
+        for name in frame.index
+    ]
+    return table(frame, caption, html=["why", "papers"])
 
 
 def _with_links(text: str) -> str:

@@ -19,6 +19,7 @@ from tools.explore import pictures
 from tools.explore.look import DEPTH, POOL, Look, look_at, oddities
 
 SEED = 0
+EACH = "Every knock-out: cells, effect, effect by chance, and the target in control cells"
 AXES = "Axes, their share of variance, rank correlation with the shares of programs, and genes"
 
 
@@ -52,6 +53,7 @@ def explore(data: Path, out: Path, named: list[str], model: Path = RESOURCES) ->
         "How strong the effects are": [
             pictures.strength_and_chance(look),
             pictures.strength_and_expression(look),
+            table(look.strengths.rename_axis("knock-out"), EACH),
         ],
         "First axes of the effects": [table(pictures.axis_table(look), AXES)],
         "Programs": [pictures.shares(look, program) for program in PROGRAM_FLAGS],

@@ -22,8 +22,9 @@ def cell_maps(look: Look, named: Sequence[str], seed: int) -> list[Picture]:
     """Draw programs, pools, control against knocked out, and what the user names."""
     shown = slice(None, None, -(-len(look.panel) // N_MAP_CELLS))
     cells, obs = Map(look.panel[shown], "cells", seed), look.sample.iloc[shown]
-    programs = obs[list(PROGRAMS)].idxmax(axis=1).where(obs["lipo"] == 0, "lipo")
-    labels, genes = obs["gene"].astype(str), look.summary.training.genes.tolist()
+    flags, labels = look.summary.cell_programs.iloc[shown], look.summary.cell_labels[shown]
+    programs = flags[list(PROGRAMS)].idxmax(axis=1).where(flags["lipo"] == 0, "lipo")
+    genes = look.summary.training.genes.tolist()
     kinds = np.where(labels == CONTROL_LABEL, "control", "knocked out")
     drawn = [cells.groups(programs, "program"), cells.groups(kinds, "control or knocked out")]
     if POOL in obs:
