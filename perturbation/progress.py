@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import NoReturn, TextIO, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -33,20 +33,12 @@ def progress(total: int, what: str, unit: str) -> tqdm[NoReturn]:
     no standard error. In a notebook too it prints lines: tqdm.auto would be another class there.
     """
     stream = sys.stderr
+    shown: dict[str, Any] = {"total": total, "desc": what, "unit": unit, "unit_scale": True}
     with suppress(AttributeError, ValueError):  # none, closed, or an odd one
         if stream.isatty():
-            return tqdm(total=total, desc=what, unit=unit, unit_scale=True, leave=False)
-    return tqdm(
-        total=total,
-        desc=what,
-        unit=unit,
-        unit_scale=True,
-        file=_Lines(stream),
-        disable=stream is None,
-        mininterval=10,
-        miniters=1,
-        ncols=0,  # no bar, only its numbers
-    )
+            return tqdm(**shown, leave=False)
+    lines = _Lines(stream)  # without a bar: only its numbers
+    return tqdm(**shown, file=lines, disable=stream is None, mininterval=10, miniters=1, ncols=0)
 
 
 def one_ahead(items: Iterable[Item]) -> Iterator[Item]:

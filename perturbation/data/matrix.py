@@ -17,6 +17,7 @@ LARGEST_LOG_VALUE = np.log2(np.float64(1 + 1e5))
 NEAR = 16
 """Rows no farther apart are read together, with what lies between."""
 
+Size = tuple[int, int]
 Sparse = sparse.csr_array | sparse.csc_array
 Layout = Callable[..., Sparse]
 LAYOUTS: dict[str, Layout] = {"csr_matrix": sparse.csr_array, "csc_matrix": sparse.csc_array}
@@ -65,7 +66,7 @@ def read_blocks(
         )
 
 
-def check_matrix(file: h5py.File, path: Path, shape: tuple[int, int]) -> np.dtype:
+def check_matrix(file: h5py.File, path: Path, shape: Size) -> np.dtype:
     """Refuse an X of an unknown layout, or not as large as obs and var say; return its type."""
     x = file["X"]
     names = ["X"] if isinstance(x, h5py.Dataset) else ["X/data", "X/indices", "X/indptr"]
@@ -90,7 +91,7 @@ def check_matrix(file: h5py.File, path: Path, shape: tuple[int, int]) -> np.dtyp
     return np.dtype(file[names[0]].dtype.str).newbyteorder("=")
 
 
-def _check_pointers(x: h5py.Group, path: Path, shape: tuple[int, int]) -> None:
+def _check_pointers(x: h5py.Group, path: Path, shape: Size) -> None:
     """Refuse pointers that do not lead through all stored values, row by row."""
     encoding = x.attrs.get("encoding-type")
     if encoding not in LAYOUTS:
@@ -115,9 +116,8 @@ def _stored(
     anndata's own access to sparse rows refuses float16 and the other byte order, as scipy does.
     """
     shape = n_cells, n_genes = x.shape if isinstance(x, h5py.Dataset) else tuple(x.attrs["shape"])
-    tall, wide = 1, 1
+    tall, wide = getattr(x, "chunks", None) or (1, n_genes)
     if isinstance(x, h5py.Dataset):
-        tall, wide = x.chunks or (1, n_genes)
         # subtle: a chunk is decompressed whole for any part of it. Bands of rows across tall chunks
         # would read each once a band, a time that grows with the square of the number of cells.
         layout = LAYOUTS["csc_matrix" if tall * n_genes > wide * n_cells else "csr_matrix"]
@@ -139,11 +139,7 @@ def _stored(
 
 
 def _pieces(
-    shape: tuple[int, int],
-    layout: Layout,
-    cells_per_block: int,
-    rows: np.ndarray | None,
-    chunk: tuple[int, int],
+    shape: Size, layout: Layout, cells_per_block: int, rows: np.ndarray | None, chunk: Size
 ) -> Iterator[tuple[slice, slice]]:
     """Cut X into bands of rows if it is to be CSR, else of columns, along its chunks."""
     n_cells, n_genes = shape

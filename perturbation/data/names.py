@@ -28,7 +28,8 @@ def check_names(names: Sequence[str], source: str) -> list[str]:
     names = list(names)
     if not names:
         raise InputError(f"{source} is empty; expected gene names, one a line.")
-    if wrong := [name for name in names if not _is_name(name)]:
+    # HDF5 and CSV can hold text without control characters and halves of surrogates.
+    if wrong := [n for n in names if not (isinstance(n, str) and n.strip() and n.isprintable())]:
         raise InputError(f"{source} must hold gene names as text, found {wrong[0]!r}.")
     repeated = pd.Index(names)[pd.Index(names).duplicated()].unique()
     if len(repeated):
@@ -46,11 +47,6 @@ def check_columns(needed: Sequence[str], found: Collection[str], source: str) ->
             f"{source} has no column {listed(missing)}; found {listed(found, 20)}. "
             "Add it, or take the competition's file."
         )
-
-
-def _is_name(name: object) -> bool:
-    """Whether HDF5 and CSV can hold it: text, no control character, no half of a surrogate."""
-    return isinstance(name, str) and bool(name.strip()) and name.isprintable()
 
 
 def listed(names: Collection[object], most: int = 3) -> str:

@@ -107,7 +107,7 @@ def fit_mix(
     """
     noise = relative_noise(effects)
     candidates = [candidate for candidate in CANDIDATES if candidate.part in parts]
-    products, with_truth = _left_out_moments(candidates, effects, kernels, own, noise)
+    products, with_truth = _left_out_moments(candidates, effects, kernels, own)
     chosen, weights = stack([c.part for c in candidates], products, with_truth)
     variances, axes = principal_axes(effects.directions @ effects.directions.T)
     kernels = {**kernels, "own gene": own.kernel(own.directions, axes)}
@@ -139,11 +139,7 @@ def predict_coefficients(mix: Mix, target_kernels: Mapping[str, np.ndarray]) -> 
 
 
 def _left_out_moments(
-    candidates: list[Candidate],
-    effects: Effects,
-    kernels: Mapping[str, np.ndarray],
-    own: OwnGene,
-    noise: np.ndarray,
+    candidates: list[Candidate], effects: Effects, kernels: Mapping[str, np.ndarray], own: OwnGene
 ) -> tuple[np.ndarray, np.ndarray]:
     """All that least squares needs: for each knock-out left out, what the candidates predict.
 
@@ -154,7 +150,7 @@ def _left_out_moments(
     """
     # Everything is a product of residuals, so no gene is touched again: with 122 knock-outs each
     # turn works on 122 x 122 numbers, not on 122 x 21,592.
-    n, gram = len(noise), residual_gram(effects)
+    n, noise, gram = len(own.directions), relative_noise(effects), residual_gram(effects)
     products, with_truth = np.empty((n, *[len(candidates)] * 2)), np.empty((n, len(candidates)))
     for i in range(n):
         residuals = gram_without(gram, effects.shares, i)

@@ -30,8 +30,6 @@ class Effects:
 
     Attributes
     ----------
-    perturbations
-        (n,) names.
     directions
         (n + 1, n_genes) of unit length; the last is that of the control, zero without controls.
     lengths
@@ -40,7 +38,6 @@ class Effects:
         (n,) share of the perturbed cells that are of each knock-out.
     """
 
-    perturbations: list[str]
     directions: np.ndarray
     lengths: np.ndarray
     shares: np.ndarray
@@ -48,12 +45,11 @@ class Effects:
 
 def effects_of(training: TrainingCentroids) -> Effects:
     """Take the perturbed centroid off every centroid and the control's, and scale to length 1."""
-    centroids = training.perturbation_centroids.to_numpy(np.float64)
-    residuals = np.vstack([centroids, training.control_centroid]) - training.perturbed_centroid
+    measured = np.vstack([training.perturbation_centroids, training.control_centroid])
+    residuals = measured - training.perturbed_centroid
     lengths = np.linalg.norm(residuals, axis=1)
     n_cells = training.n_cells.to_numpy(np.float64)
     return Effects(
-        perturbations=list(training.perturbation_centroids.index),
         directions=residuals / np.maximum(lengths, TINY)[:, None],
         lengths=lengths,
         shares=n_cells / n_cells.sum(),
@@ -175,7 +171,7 @@ def own_genes(
     training: TrainingCentroids, effects: Effects, targets: Sequence[str] = ()
 ) -> OwnGene:
     """Take the genes of the training knock-outs, and those of `targets` behind them."""
-    names = effects.perturbations
+    names = training.perturbation_centroids.index
     columns = pd.Index(training.genes).get_indexer(pd.Index([*names, *targets]))
     is_measured = columns >= 0
     programs = training.program_centroids

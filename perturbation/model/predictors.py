@@ -41,7 +41,7 @@ class Blend:
         """Fit the mix; see `Predictor.fit`."""
         self.training, self.gene_features = training, gene_features
         self.effects = effects_of(training)
-        names = self.effects.perturbations
+        self.names = names = list(training.perturbation_centroids.index)
         kernels = gene_kernels(gene_features, names, names)
         self.source_weights = source_weights(kernels, deviation_gram(self.effects))
         own = own_genes(training, self.effects)
@@ -50,9 +50,8 @@ class Blend:
 
     def _kernels(self, genes: Sequence[str]) -> dict[str, np.ndarray]:
         """(len(genes), n_training) of each part that rests on what is known before training."""
-        names = self.effects.perturbations
-        known = gene_kernels(self.gene_features, genes, names)
-        terms, of_training = (process_terms(self.gene_features, which) for which in (genes, names))
+        known = gene_kernels(self.gene_features, genes, self.names)
+        terms, of_training = (process_terms(self.gene_features, g) for g in (genes, self.names))
         return {
             "knowledge": np.tensordot(self.source_weights, known, axes=1),
             "process": terms @ of_training.T,
@@ -68,7 +67,7 @@ class Blend:
         own = own_genes(self.training, self.effects, perturbations)
         of_all = own.kernel(own.directions, self.mix.axes)
         kernels = self._kernels(perturbations)
-        kernels["own gene"] = of_all[len(self.effects.perturbations) :]
+        kernels["own gene"] = of_all[len(self.names) :]
         return predict_coefficients(self.mix, kernels)
 
     def predict(self, perturbations: Sequence[str]) -> np.ndarray:

@@ -139,6 +139,4 @@ def _valid(parts: pd.DataFrame) -> pd.DataFrame:
     pre_adipo, adipo = np.floor(pre_adipo), np.floor(adipo)
     lipo = np.floor(adipo * parts["lipo_given_adipo"].clip(0, 1))
     table = np.column_stack([pre_adipo, adipo, unit - pre_adipo - adipo, lipo])
-    return pd.DataFrame(
-        (table / unit).round(DECIMALS), index=parts.index, columns=list(PROGRAM_FLAGS)
-    )
+    return pd.DataFrame((table / unit).round(DECIMALS), parts.index, list(PROGRAM_FLAGS))

@@ -56,10 +56,9 @@ def stack(
         after = np.stack([losses(*fit) for fit in zip(options, fits, strict=True)])
         # subtle: of equals the first, the most cautious
         best = int(np.argmax(after.mean(axis=1) <= after.mean(axis=1).min() + TIE))
-        before, share = np.append(weights, 0.0), 1.0
-        if part in ON_TRIAL:
-            share = trust(losses(chosen, weights) - after[best])
-        chosen, weights = options[best], before + share * (fits[best] - before)
+        share = trust(losses(chosen, weights) - after[best]) if part in ON_TRIAL else 1.0
+        weights = (1 - share) * np.append(weights, 0.0) + share * fits[best]
+        chosen = options[best]
     return chosen, weights
 
 

@@ -32,7 +32,6 @@ def write_prediction(
     genes: Sequence[str],
     proportions: pd.DataFrame,
     *,
-    cells_per_perturbation: int = CELLS_PER_PERTURBATION,
     in_memory: bool | None = None,
 ) -> None:
     """Write both files of a submission; neither appears before both are whole.
@@ -42,14 +41,12 @@ def write_prediction(
     h5ad_path, csv_path
         Where the platform wants them.
     blocks
-        One array (cells_per_perturbation, n_genes) float32 for each perturbation, in the order of
+        One array (100, n_genes) float32 for each perturbation, in the order of
         `proportions`.
     genes
         (n_genes,) column names.
     proportions
         (n_perturbations, 4), index = perturbation.
-    cells_per_perturbation
-        Rows of each block.
     in_memory
         Whether to build the whole matrix in memory and write it at once, or to stream blocks into
         the file. None: as the memory available allows. The files are byte-identical.
@@ -62,7 +59,8 @@ def write_prediction(
     """
     h5ad_path = as_path(h5ad_path, "prediction_h5ad_file_path")
     csv_path = as_path(csv_path, "program_proportion_csv_file_path")
-    shape = (len(proportions) * cells_per_perturbation, len(genes))
+    of_one = (CELLS_PER_PERTURBATION, len(genes))
+    shape = (len(proportions) * CELLS_PER_PERTURBATION, len(genes))
     n_bytes = 4 * shape[0] * shape[1]
     if in_memory is None:
         in_memory = n_bytes <= min(MOST_IN_MEMORY, SHARE_OF_MEMORY * available_memory())
@@ -72,7 +70,6 @@ def write_prediction(
             csv, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n"
         )
         start_of_x = _write_frame(h5ad, list(proportions.index), genes, shape)
-        of_one = (cells_per_perturbation, len(genes))
         cells = _counted(checked_cells(blocks, len(proportions), of_one), shape[0])
         with h5ad.open("r+b") as file:
             file.seek(start_of_x)

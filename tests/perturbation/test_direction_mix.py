@@ -119,9 +119,7 @@ def case(screen):
 
 def test_what_each_part_predicts_for_a_knockout_left_out_is_as_if_it_was_never_measured(case):
     effects, kernels, own, candidates, predicted, truths = case
-    products, with_truth = direction_mix._left_out_moments(
-        candidates, effects, kernels, own, relative_noise(effects)
-    )
+    products, with_truth = direction_mix._left_out_moments(candidates, effects, kernels, own)
     np.testing.assert_allclose(products, predicted @ predicted.transpose(0, 2, 1), atol=1e-8)
     np.testing.assert_allclose(with_truth, np.einsum("icg,ig->ic", predicted, truths), atol=1e-8)
 
@@ -176,7 +174,7 @@ def test_the_response_ridge_shrinks_principal_directions_as_ridge_regression_doe
 
 def test_a_direction_from_fewer_cells_or_of_a_weaker_effect_counts_as_noisier():
     shares, lengths = np.array([0.4, 0.2, 0.2, 0.2]), np.array([1.0, 1.0, 2.0, 1.0, 3.0])
-    effects = Effects(list("abcd"), np.zeros((5, 2)), lengths, shares)
+    effects = Effects(np.zeros((5, 2)), lengths, shares)
     noise = relative_noise(effects)
     np.testing.assert_allclose(noise / noise[0], [1, 2, 0.5, 2])
     assert noise.mean() == pytest.approx(1)

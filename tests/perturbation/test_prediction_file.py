@@ -23,7 +23,7 @@ def proportions(n):
 def blocks(n, n_genes=50):
     rng = np.random.default_rng(0)
     for _ in range(n):
-        yield rng.random((4, n_genes), dtype=np.float32)
+        yield rng.random((100, n_genes), dtype=np.float32)
 
 
 def write(directory, source, n=6, genes=GENES, **options):
@@ -33,7 +33,6 @@ def write(directory, source, n=6, genes=GENES, **options):
         source,
         genes,
         proportions(n),
-        cells_per_perturbation=4,
         **options,
     )
 
@@ -53,7 +52,7 @@ def test_anndata_reads_what_was_written(tmp_path):
     assert adata.X.dtype == np.float32
     assert list(adata.var_names) == GENES
     assert list(adata.obs.columns) == ["gene"]
-    assert adata.obs["gene"].tolist() == [f"P{i}" for i in range(6) for _ in range(4)]
+    assert adata.obs["gene"].tolist() == [f"P{i}" for i in range(6) for _ in range(100)]
     assert adata.obs["gene"].dtype == "category"
 
 
@@ -105,12 +104,12 @@ def test_a_full_disk_is_noticed_before_the_work(tmp_path, monkeypatch):
 
 def test_little_memory_means_streaming(tmp_path, monkeypatch):
     genes = [f"G{i}" for i in range(2000)]
-    matrix_bytes = 4 * 4 * 300 * len(genes)
+    matrix_bytes = 4 * 100 * 30 * len(genes)
     peaks = []
     for available in (1000, 10**12):
         monkeypatch.setattr(prediction_file, "available_memory", lambda value=available: value)
         tracemalloc.start()
-        write(tmp_path, blocks(300, len(genes)), n=300, genes=genes)
+        write(tmp_path, blocks(30, len(genes)), n=30, genes=genes)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[0] < 0.3 * matrix_bytes
