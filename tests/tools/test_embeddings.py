@@ -47,6 +47,7 @@ FORMS = {
     "column.parquet": lambda path: NAMED.reset_index().to_parquet(path),
     "vectors.npy": npy,
     "array_a_gene.npz": lambda path: np.savez(path, **dict(zip(GENES, VECTORS, strict=True))),
+    "two_arrays.npz": lambda path: np.savez(path, names=np.array(GENES), vectors=VECTORS),
     "dense.h5ad": h5ad,
     "sparse.h5ad": lambda path: h5ad(path, csr_matrix(VECTORS)),
 }

@@ -138,8 +138,8 @@ def read_embedding(path: Path) -> pd.DataFrame:
     path
         Gene names stand in the index or the first column of text of .parquet, and of text as
         `read_table` reads it (pandas, gene2vec and word2vec write such); in the obs_names of .h5ad
-        (X is genes x dimensions); in the .txt of the same name beside .npy, one a line; in .npz, as
-        the names of arrays, one a gene.
+        (X is genes x dimensions); in the .txt of the same name beside .npy, one a line; in .npz, in
+        one array beside one of vectors, or as the names of arrays, one a gene.
 
     Returns
     -------
@@ -183,7 +183,12 @@ def _npy(path: Path) -> pd.DataFrame:
 
 def _npz(path: Path) -> pd.DataFrame:
     with np.load(path, allow_pickle=False) as file:
-        return pd.DataFrame.from_dict(dict(file), orient="index")
+        arrays = dict(file)
+    texts = [name for name, array in arrays.items() if array.dtype.kind == "U"]
+    if len(texts) == 1 and len(arrays) == 2:
+        names = arrays.pop(texts[0])
+        return pd.DataFrame(next(iter(arrays.values())), names)
+    return pd.DataFrame.from_dict(arrays, orient="index")
 
 
 _FORMS: dict[str, Callable[[Path], pd.DataFrame]] = {
