@@ -6,5 +6,6 @@ crossval    --cv: folds, contenders, intervals, comparison
 whole       --cv --whole: submissions as black boxes, on folds on disk
 report      a page of pictures about a cross-validation
 preflight   --preflight: all that can be known before a push
-command     how every command ends; reading: lists and some cells; tables: text and JSON
+command     how every command ends; reading: lists and some cells; tables: text and JSON;
+            held_out: a training set without some knock-outs
 """
