@@ -100,7 +100,10 @@ def _odd_scores(scores: pd.DataFrame) -> list[str]:
     if zero := listed(scores.index[scores["pearson_delta"] == 0]):
         told.append(f"Pearson delta of {zero} is 0 by definition: {NO_CORRELATION}.")
     if spoilt := listed(scores.index[scores.isna().any(axis=1)]):
-        told.append(f"Scores of {spoilt} are NaN, so their means are: the prediction holds NaN.")
+        told.append(
+            f"Scores of {spoilt} are NaN, so their means are: the prediction holds NaN or, for the "
+            "platform's module, is constant."
+        )
     return told
 
 

@@ -101,7 +101,10 @@ def count_oom_kills(cgroups: str = "/sys/fs/cgroup", own: str = "/proc/self/cgro
     """How many processes of this cgroup the kernel killed for want of memory; 0 if unknown."""
     with suppress(OSError):
         group = Path(own).read_text().rpartition("::")[2].strip()
-        events = Path(f"{cgroups}/{group}/memory.events").read_text()
+        place = Path(f"{cgroups}/{group}")
+        if not place.is_dir():  # a container that sees its own cgroup as the root
+            place = Path(cgroups)
+        events = (place / "memory.events").read_text()
         return int(events.rpartition("oom_kill ")[2].split()[0])
     return 0
 

@@ -96,6 +96,9 @@ def test_kills_for_want_of_memory_are_read_from_the_cgroup(tmp_path):
     events.parent.mkdir()
     events.write_text("low 0\noom 3\noom_kill 2\noom_group_kill 1\n")
     assert count_oom_kills(tmp_path, own) == 2
+    own.write_text("0::/seen/from/the/host\n")
+    events.rename(tmp_path / "memory.events")
+    assert count_oom_kills(tmp_path, own) == 2
 
 
 def test_a_stage_passes_arguments_by_name_as_the_platform_does():
