@@ -144,7 +144,7 @@ def _write_files(
             x = cells.expression()
             _append(file, "X", x if truth_of else sparse.csr_array(x))
             if counts_layer:
-                _append(file, "layers/counts", sparse.csr_array(cells.counts, dtype=np.float64))
+                _append(file["layers"], "counts", sparse.csr_array(cells.counts, dtype=np.float64))
             sums += [x[is_control[block]].sum(axis=0), x[~is_control[block]].sum(axis=0)]
             flags = pd.DataFrame(cells.flags, columns=list(PROGRAM_FLAGS))
             facts.append(flags.assign(depth=cells.depth, n_genes=(x > 0).sum(axis=1)))
@@ -162,20 +162,20 @@ def _write_files(
     return sums / np.maximum([[is_control.sum()], [(~is_control).sum()]], 1)
 
 
-def _append(file: h5py.File, name: str, rows: np.ndarray | sparse.csr_array) -> None:
+def _append(group: h5py.Group, name: str, rows: np.ndarray | sparse.csr_array) -> None:
     """Put rows behind those of a dense or CSR matrix, or begin it."""
     if isinstance(rows, np.ndarray):
         shape = {"maxshape": (None, rows.shape[1])}
-        if name not in file:
-            ad.io.write_elem(file, name, rows, dataset_kwargs=shape)
+        if name not in group:
+            ad.io.write_elem(group, name, rows, dataset_kwargs=shape)
         else:
-            file[name].resize(len(file[name]) + len(rows), axis=0)
-            file[name][-len(rows) :] = rows
-    elif name in file:
-        ad.io.sparse_dataset(file[name]).append(rows)
+            group[name].resize(len(group[name]) + len(rows), axis=0)
+            group[name][-len(rows) :] = rows
+    elif name in group:
+        ad.io.sparse_dataset(group[name]).append(rows)
     else:
         rows.indptr = rows.indptr.astype(np.int64)  # of matrices of any size
-        ad.io.write_elem(file, name, rows, dataset_kwargs={"chunks": (CHUNK,)})
+        ad.io.write_elem(group, name, rows, dataset_kwargs={"chunks": (CHUNK,)})
 
 
 def _obs_of(

@@ -107,9 +107,12 @@ def copy_cells(source: Path, target: Path, kept: np.ndarray) -> None:
             obs[name] = obs[name].cat.remove_unused_categories()
         ad.io.write_elem(new, "obs", obs)
         ad.io.write_elem(new, "layers", {})
-        for name in ("X", *(f"layers/{layer}" for layer in old.get("layers", ()))):
-            copy_matrix = _copy_dense if isinstance(old[name], h5py.Dataset) else _copy_sparse
-            copy_matrix(old, new, name, np.flatnonzero(kept))
+        matrices = [(old, new, "X")]
+        matrices += [(old["layers"], new["layers"], name) for name in old.get("layers", ())]
+        for source_group, target_group, name in matrices:
+            stored = source_group[name]
+            copy_matrix = _copy_dense if isinstance(stored, h5py.Dataset) else _copy_sparse
+            copy_matrix(stored, target_group, name, np.flatnonzero(kept))
 
 
 def matrix_bytes(path: Path) -> int:
@@ -120,8 +123,7 @@ def matrix_bytes(path: Path) -> int:
     return sum(size for name, size in sizes.items() if name.split("/")[0] in ("X", "layers"))
 
 
-def _copy_dense(old: h5py.File, new: h5py.File, name: str, rows: np.ndarray) -> None:
-    stored = old[name]
+def _copy_dense(stored: h5py.Dataset, new: h5py.Group, name: str, rows: np.ndarray) -> None:
     copy = new.create_dataset(name, (len(rows), *stored.shape[1:]), stored.dtype)
     copy.attrs.update(stored.attrs)
     for start in range(0, len(rows), CELLS_PER_BLOCK):
@@ -129,15 +131,15 @@ def _copy_dense(old: h5py.File, new: h5py.File, name: str, rows: np.ndarray) -> 
         copy[part] = stored[rows[part]]
 
 
-def _copy_sparse(old: h5py.File, new: h5py.File, name: str, rows: np.ndarray) -> None:
+def _copy_sparse(old: h5py.Group, new: h5py.Group, name: str, rows: np.ndarray) -> None:
     """Blocks of cells of a CSR file, of genes of a CSC file, each appended to the last."""
-    stored = ad.io.sparse_dataset(old[name])
+    stored = ad.io.sparse_dataset(old)
     n_cells, n_genes = stored.shape
     is_csr = stored.format == "csr"
     step = CELLS_PER_BLOCK if is_csr else max(1, CELLS_PER_BLOCK * n_genes // n_cells)
     layout = sparse.csr_array if is_csr else sparse.csc_array
     empty = layout((0, n_genes) if is_csr else (len(rows), 0), dtype=stored.dtype)
-    chunks = {"chunks": old[name]["data"].chunks or True}
+    chunks = {"chunks": old["data"].chunks or True}
     ad.io.write_elem(new, name, empty, dataset_kwargs=chunks | {"indptr_dtype": np.int64})
     copy = ad.io.sparse_dataset(new[name])
     for start in range(0, n_cells if is_csr else n_genes, step):
