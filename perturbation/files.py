@@ -75,7 +75,7 @@ def unfinished_name(path: Path, pid: int | None = None) -> Path:
 def remove_leftovers(path: Path) -> None:
     """Remove what processes that were killed left of a file, or of a directory, of this name."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.unfinished"):
-        with suppress(OSError):  # another process was faster, or owns it
+        with suppress(OSError, ValueError):  # another process was faster, or owns it
             if not _is_in_use(left):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 

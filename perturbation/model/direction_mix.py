@@ -52,11 +52,10 @@ class Candidate(NamedTuple):
 
 
 SETTINGS = list(product(RIDGES, RESPONSE_RIDGES))
-CANDIDATES = [
-    Candidate(part, *setting)
+CANDIDATES = {
+    part: [Candidate(part, *s) for s in SETTINGS[: 1 if part in CONSTANT_PARTS else None]]
     for part in PARTS
-    for setting in (SETTINGS[:1] if part in CONSTANT_PARTS else SETTINGS)
-]
+}
 """Every part with every setting of its ridges, the most cautious first."""
 
 
@@ -106,7 +105,7 @@ def fit_mix(
         The training knock-outs' own genes.
     """
     noise = relative_noise(effects)
-    candidates = [candidate for candidate in CANDIDATES if candidate.part in parts]
+    candidates = [candidate for part in parts for candidate in CANDIDATES[part]]
     products, with_truth = _left_out_moments(candidates, effects, kernels, own)
     chosen, weights = stack([c.part for c in candidates], products, with_truth)
     variances, axes = principal_axes(effects.directions @ effects.directions.T)

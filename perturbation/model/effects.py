@@ -72,12 +72,6 @@ def residual_gram(effects: Effects) -> np.ndarray:
     return (effects.directions @ effects.directions.T) * np.outer(effects.lengths, effects.lengths)
 
 
-def deviation_gram(effects: Effects) -> np.ndarray:
-    """(n, n) products of the knock-outs' directions after their mean is taken off."""
-    deviations = effects.directions[:-1] - effects.directions[:-1].mean(axis=0)
-    return deviations @ deviations.T
-
-
 def gram_without(gram: np.ndarray, shares: np.ndarray, left_out: int) -> np.ndarray:
     """Products of all residuals had knock-out `left_out` not been measured.
 
@@ -167,12 +161,10 @@ class OwnGene:
         return features @ features[:n].T
 
 
-def own_genes(
-    training: TrainingCentroids, effects: Effects, targets: Sequence[str] = ()
-) -> OwnGene:
-    """Take the genes of the training knock-outs, and those of `targets` behind them."""
+def own_genes(training: TrainingCentroids, effects: Effects, others: Sequence[str] = ()) -> OwnGene:
+    """Take the genes of the training knock-outs, and those of `others` behind them."""
     names = training.perturbation_centroids.index
-    columns = pd.Index(training.genes).get_indexer(pd.Index([*names, *targets]))
+    columns = pd.Index(training.genes).get_indexer(pd.Index([*names, *others]))
     is_measured = columns >= 0
     programs = training.program_centroids
     change = (programs.loc[END] - programs.loc[START]).to_numpy()

@@ -16,7 +16,7 @@ import pandas as pd
 
 from perturbation.data.summary import TrainingCentroids
 from perturbation.model.direction_mix import PARTS, fit_mix, predict_coefficients
-from perturbation.model.effects import deviation_gram, effects_of, own_genes
+from perturbation.model.effects import effects_of, own_genes
 from perturbation.model.gene_features import GeneFeatures
 from perturbation.model.gene_kernels import gene_kernels, process_terms, source_weights
 from perturbation.model.parts import Predictor, fitted, predicted_centroids
@@ -43,7 +43,8 @@ class Blend:
         self.effects = effects_of(training)
         self.names = names = list(training.perturbation_centroids.index)
         kernels = gene_kernels(gene_features, names, names)
-        self.source_weights = source_weights(kernels, deviation_gram(self.effects))
+        deviations = self.effects.directions[:-1] - self.effects.directions[:-1].mean(axis=0)
+        self.source_weights = source_weights(kernels, deviations @ deviations.T)
         own = own_genes(training, self.effects)
         self.mix = fit_mix(self.parts, self.effects, self._kernels(names), own)
         return self

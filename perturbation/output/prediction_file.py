@@ -23,6 +23,8 @@ HEADER_BYTES = 2**16
 MOST_IN_MEMORY = 2**28
 SHARE_OF_MEMORY = 0.25
 """The matrix is built in memory up to so many bytes and this share of what is available."""
+VERSION_1 = ("limit_in_bytes", "usage_in_bytes")
+"""Names of the limit and the usage in cgroups of version 1."""
 
 
 def write_prediction(
@@ -81,9 +83,10 @@ def write_prediction(
 def available_memory(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
     """Bytes that are free on the machine and, in a container, below the cgroup's limit."""
     available = psutil.virtual_memory().available
-    with suppress(OSError, ValueError):  # no such cgroup, or its limit is the word "max"
-        limit, usage = (int((cgroup_root / f"memory.{n}").read_text()) for n in ("max", "current"))
-        available = min(available, max(limit - usage, 0))
+    for place, names in ((cgroup_root, ("max", "current")), (cgroup_root / "memory", VERSION_1)):
+        with suppress(OSError, ValueError):  # no such cgroup, or its limit is the word "max"
+            limit, usage = (int((place / f"memory.{name}").read_text()) for name in names)
+            available = min(available, max(limit - usage, 0))
     return available
 
 

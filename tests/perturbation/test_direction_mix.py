@@ -112,7 +112,7 @@ def case(screen):
         "process": np.outer(of_process, of_process),
     }
     effects = effects_of(training)
-    candidates = direction_mix.CANDIDATES
+    candidates = [c for part in PARTS for c in direction_mix.CANDIDATES[part]]
     refits = refitted(training, kernels, relative_noise(effects), candidates)
     return effects, kernels, own_genes(training, effects), candidates, *refits
 
