@@ -9,7 +9,6 @@ import numpy as np
 from scipy import sparse
 
 from perturbation.data.h5ad import CellsFile, read_columns
-from perturbation.data.matrix import stacked
 from perturbation.data.names import check_names, columns_of, listed
 from perturbation.data.summary import within
 from perturbation.errors import InputError, reading
@@ -52,7 +51,9 @@ def columns_in(file: CellsFile, genes: Sequence[str], source: Path) -> np.ndarra
 
 def read_cells(file: CellsFile, rows: np.ndarray) -> sparse.csr_array:
     """(len(rows), n_genes) float64, the cells of these ascending rows."""
-    return stacked([block[within(rows, inside)] for inside, _, block in file.blocks(rows=rows)])
+    parts = [block[within(rows, inside)] for inside, _, block in file.blocks(rows=rows)]
+    stack = sparse.vstack if parts[0].format == "csr" else sparse.hstack
+    return stack(parts, format="csr")
 
 
 def cells_of(file: CellsFile, perturbation: str, columns: np.ndarray) -> np.ndarray:

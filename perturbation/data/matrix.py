@@ -1,6 +1,6 @@
 """The matrix X of an h5ad file, of any layout, read in blocks, while others are in use."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -190,7 +190,24 @@ def _value_message(lowest: float, highest: float, path: Path) -> str:
     return f"X of {path} holds {found}; {expected}. {cure}"
 
 
-def stacked(blocks: Sequence[Sparse]) -> sparse.csr_array:
-    """Put bands of rows below each other, or of columns side by side, as one CSR."""
-    stack = sparse.vstack if blocks[0].format == "csr" else sparse.hstack
-    return stack(blocks, format="csr")
+class Stack:
+    """Bands of rows below each other, or of columns side by side: one CSR in the end.
+
+    subtle: bytearrays grow in place; a list of blocks beside the whole would take twice the memory.
+    """
+
+    def __init__(self) -> None:
+        self.data, self.indices, self.lengths = bytearray(), bytearray(), [np.zeros(1, np.int32)]
+
+    def add(self, block: Sparse) -> None:
+        """Put a block behind the others; values are kept as float32."""
+        self.layout = type(block)
+        self.data.extend(block.data.astype(np.float32))
+        self.indices.extend(block.indices.astype(np.int32))
+        self.lengths.append(np.diff(block.indptr))
+
+    def matrix(self, shape: Size) -> sparse.csr_array:
+        """Return all."""
+        data, indices = np.frombuffer(self.data, np.float32), np.frombuffer(self.indices, np.int32)
+        indptr = np.cumsum(np.concatenate(self.lengths), dtype=np.int32)
+        return self.layout((data, indices, indptr), shape=shape).tocsr()

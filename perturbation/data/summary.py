@@ -10,7 +10,7 @@ from scipy import sparse
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.dataset import Dataset
-from perturbation.data.matrix import Sparse, stacked
+from perturbation.data.matrix import Sparse, Stack
 from perturbation.progress import progress
 
 CELLS_KEPT_PER_LABEL = 40
@@ -120,20 +120,20 @@ def summarise(
     is_of = dataset.program_flags.to_numpy(bool) & (dataset.labels == CONTROL_LABEL)[:, None]
     groups = [codes, *np.where(is_of, programs, -1).T]
     sums = np.zeros((len(labels) + len(programs), len(dataset.genes)))
-    parts: list[Sparse] = []
+    cells = Stack()
     with progress(len(codes), "reading cells", unit="cell") as bar:
         for rows, columns, block in dataset.blocks(cells_per_block):
             # One reading serves all: sums by knock-out, by program of the controls, and cells kept.
             for group in groups:
                 add_by_label(sums[:, columns], group[rows], block)
-            parts.append(block[within(kept, rows)].astype(np.float32))
+            cells.add(block[within(kept, rows)])
             if watch:
                 watch(rows, columns, block)
             bar.update(block.shape[0] * block.shape[1] / len(dataset.genes))
     n_cells = np.concatenate([np.bincount(codes), is_of.sum(axis=0)])
     return Summary(
         _centroids(dataset, labels, n_cells, sums),
-        cells=stacked(parts),
+        cells=cells.matrix((len(kept), len(dataset.genes))),
         cell_labels=dataset.labels[kept],
         cell_programs=dataset.program_flags.iloc[kept].reset_index(drop=True),
     )

@@ -20,8 +20,6 @@ TINY = 1e-12
 NOISE_RANGE = (0.2, 5.0)
 """A direction counts as at most so much less or more noisy than the median one."""
 N_AXES = 10
-SMALLEST_SPREAD = 1e-6
-"""Levels that differ by less are equal, log2(1 + counts per 100,000)."""
 
 
 @dataclass(frozen=True)
@@ -171,5 +169,5 @@ def own_genes(training: TrainingCentroids, effects: Effects, others: Sequence[st
     levels = np.stack([training.control_centroid, change])[:, columns].T
     known = levels[: len(names)][is_measured[: len(names)]]
     if len(known):
-        levels = (levels - known.mean(axis=0)) / np.maximum(known.std(axis=0), SMALLEST_SPREAD)
+        levels = (levels - known.mean(axis=0)) / np.maximum(known.std(axis=0), TINY)
     return OwnGene(levels * is_measured[:, None], effects.directions[:-1, columns] * is_measured)

@@ -65,11 +65,6 @@ def save_model(model: Model, model_directory_path: str | Path) -> Path:
         if isinstance(value, pd.DataFrame | pd.Series):
             arrays[f"{name}.index"] = value.index.to_numpy(dtype=str)
     kept = {KEPT + name: np.asarray(array) for name, array in model.kept.items()}
-    if pickled := [name for name, array in kept.items() if array.dtype.hasobject]:
-        raise InputError(
-            f"{pickled[0].removeprefix(KEPT)} in Model.kept is an array of Python objects; keep "
-            "numbers or text, which need no pickle."
-        )
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, allow_pickle=False, **(arrays | kept))
     return path

@@ -55,8 +55,8 @@ FORMS = {
 
 @pytest.mark.parametrize("name", FORMS)
 def test_every_form_gives_the_same_vectors(tmp_path, name):
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
+    if name.endswith("parquet"):  # pyarrow may be there and not load beside an old numpy
+        pytest.importorskip("pyarrow", exc_type=ImportError)
     FORMS[name](tmp_path / name)
     table = read_embedding(tmp_path / name)
     assert table.index.tolist() == GENES
@@ -100,6 +100,8 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_embedding_is_told_in_a_sentence(tmp_path, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", exc_type=ImportError)
     write, sentence = WRONG[name]
     write(tmp_path / name)
     with pytest.raises(InputError, match=sentence) as told:
