@@ -4,12 +4,18 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from benchmarks.faults import COMMANDS, DEAR, STAGES
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are those of Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the faults are those of Linux"),
+    pytest.mark.skipif(
+        np.__version__ < "2", reason="beside numpy 1.26 a starved infer() was seen to hang"
+    ),
+]
 
 
 def test_nothing_is_lost_when_a_run_is_killed_interrupted_or_starved():
