@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CAUSES = {
-    r"\[Errno (2|20)\]": "is missing. Run `crunch download`, or give the right directory.",
+    r"\[Errno (2|20)\]": "is missing. Give the right place, or run `crunch download`.",
     r"\[Errno 21\]|Is a directory": "is a directory. Put the file in its place.",
     r"^(\[Errno 13\] )?Permission denied|unable to open file.* = 'Permission denied'": "may not be "
     "read by this user. Change its permissions, as `chmod a+r` does.",

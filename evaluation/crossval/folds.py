@@ -13,7 +13,7 @@ from evaluation.reading import columns_in, read_names
 from evaluation.scoring.panels import Panel
 from perturbation.competition import CELLS_PER_PERTURBATION, CONTROL_LABEL, GENES_FILE
 from perturbation.data.dataset import open_dataset
-from perturbation.data.matrix import Sparse, Stack
+from perturbation.data.matrix import GrowingMatrix, Sparse
 from perturbation.data.summary import Summary, summarise, within
 from perturbation.errors import InputError
 from perturbation.model.gene_features import GeneFeatures
@@ -124,7 +124,7 @@ def read_shared(
     ranks = pd.Series(dataset.labels).groupby(dataset.labels).cumcount().to_numpy()
     is_first = ranks < CELLS_PER_PERTURBATION
     first = np.flatnonzero(is_first & (dataset.labels != CONTROL_LABEL))
-    cells = Stack()
+    cells = GrowingMatrix()
 
     def watch(rows: slice, genes: slice, block: Sparse) -> None:
         cells.add(block[within(first, rows)][:, within(columns, genes)])

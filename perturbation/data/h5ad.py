@@ -1,4 +1,4 @@
-"""Cells in an h5ad file: opened and checked once, read in blocks or by perturbation.
+"""Cells in an h5ad file: opened and checked once, read in blocks.
 
 Only what is needed is read: X, some columns of obs and the names of the genes, never layers. The
 training cells, the local truth and a written prediction all come through here.

@@ -190,7 +190,7 @@ def _value_message(lowest: float, highest: float, path: Path) -> str:
     return f"X of {path} holds {found}; {expected}. {cure}"
 
 
-class Stack:
+class GrowingMatrix:
     """Bands of rows below each other, or of columns side by side: one CSR in the end.
 
     subtle: bytearrays grow in place; a list of blocks beside the whole would take twice the memory.

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from perturbation.competition import CONTROL_LABEL, PROGRAM_FLAGS
 from perturbation.data.dataset import Dataset
-from perturbation.data.matrix import Sparse, Stack
+from perturbation.data.matrix import GrowingMatrix, Sparse
 from perturbation.progress import progress
 
 CELLS_KEPT_PER_LABEL = 40
@@ -120,7 +120,7 @@ def summarise(
     is_of = dataset.program_flags.to_numpy(bool) & (dataset.labels == CONTROL_LABEL)[:, None]
     groups = [codes, *np.where(is_of, programs, -1).T]
     sums = np.zeros((len(labels) + len(programs), len(dataset.genes)))
-    cells = Stack()
+    cells = GrowingMatrix()
     with progress(len(codes), "reading cells", unit="cell") as bar:
         for rows, columns, block in dataset.blocks(cells_per_block):
             # One reading serves all: sums by knock-out, by program of the controls, and cells kept.

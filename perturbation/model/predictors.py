@@ -1,10 +1,10 @@
-"""Predict the centroid of a knock-out: from a constant to all that is known about the gene.
+"""Predict the centroid of a knock-out: a mix of directions, and the target's own transcript.
 
-Every one is a `perturbation.model.parts.Predictor`; main.py names the one that ships.
+Both are a `perturbation.model.parts.Predictor`; main.py names what ships.
 
-Pearson delta does not see the length of an effect, so all are fitted to the directions of the
+Pearson delta does not see the length of an effect, so a mix is fitted to the directions of the
 training effects: residuals from the perturbed centroid, scaled to unit length. The best answer
-under that metric is the posterior mean of the direction; they differ in what they mix for it.
+under that metric is the posterior mean of the direction.
 """
 
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the faults are those of Linux"),
     pytest.mark.skipif(
-        np.__version__ < "2", reason="beside numpy 1.26 a starved infer() was seen to hang"
+        np.__version__ < "2", reason="the OpenBLAS in numpy 1.26 asks for refused memory for ever"
     ),
 ]
 

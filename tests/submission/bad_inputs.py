@@ -93,7 +93,7 @@ X_CASES = {
 
 NOT_CONTROLS = "has no control cells: obs\\['gene'\\] never is 'NC'"
 H5AD_CASES = {
-    "no file": (remove(TRAINING), "is missing. Run `crunch download`"),
+    "no file": (remove(TRAINING), "is missing. Give the right place"),
     "a directory": (into_directory(TRAINING), "is a directory"),
     "an empty file": (write(TRAINING, b""), "cut or damaged: download it again"),
     "a text file": (write(TRAINING, "gene,adipo\n" * 99), "cut or damaged: download it again"),
@@ -136,7 +136,7 @@ H5AD_CASES = {
 
 LACKS = "has no row for"
 TABLE_CASES = {
-    "no file": (remove(PROPORTIONS), "is missing. Run `crunch download`"),
+    "no file": (remove(PROPORTIONS), "is missing. Give the right place"),
     "a directory": (into_directory(PROPORTIONS), "is a directory. Put the file"),
     "an empty file": (write(PROPORTIONS, b""), "cannot be read as CSV"),
     "blank lines only": (write(PROPORTIONS, "\n\n\n"), "cannot be read as CSV"),
@@ -251,7 +251,7 @@ ARGUMENT_CASES = {
 
 DOWNLOAD = "one download"
 SCORE_CASES = {
-    "no genes_to_predict": (remove(GENES), "genes_to_predict.txt is missing. Run"),
+    "no genes_to_predict": (remove(GENES), "genes_to_predict.txt is missing. Give"),
     "genes_to_predict a directory": (into_directory(GENES), "is a directory. Put the file"),
     "genes_to_predict empty": (write(GENES, b""), "genes_to_predict.txt is empty"),
     "genes_to_predict blank": (write(GENES, " \n\n\t\n"), "genes_to_predict.txt is empty"),
@@ -302,8 +302,11 @@ SCORE_CASES = {
 TRAIN_ARGUMENT_CASES = {
     "data None": (argument(data_directory_path=None), "data_directory_path must be a path"),
     "data a number": (argument(data_directory_path=5), "data_directory_path must be a path"),
-    "data nowhere": (argument(data_directory_path="/nowhere"), "is missing. Run `crunch downl"),
-    "data a file": (argument(data_directory_path=below_a_file("")), "is missing. Run `crunch d"),
+    "data nowhere": (argument(data_directory_path="/nowhere"), "is missing. Give the right place"),
+    "data a file": (
+        argument(data_directory_path=below_a_file("")),
+        "is missing. Give the right place",
+    ),
     "model None": (argument(model_directory_path=None), "model_directory_path must be a path"),
     "model a file": (
         argument(model_directory_path=lambda place: str(place.data / GENES)),

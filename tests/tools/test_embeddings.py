@@ -72,7 +72,7 @@ def test_two_names_of_a_gene_share_the_mean_of_their_vectors_and_dimensions_are_
 
 
 WRONG = {
-    "missing.csv": (lambda path: None, r"missing\.csv does not exist"),
+    "missing.csv": (lambda path: None, r"missing\.csv is missing"),
     "empty.csv": (lambda path: path.write_text(""), "No columns to parse"),
     "no_vectors.txt": (lambda path: path.write_text("A\nB\n"), "genes of 0 dimensions"),
     "short.txt": (lambda path: path.write_text("A 1 2\nB 1\n"), "1 of 2 vectors .*: B"),
@@ -90,7 +90,7 @@ WRONG = {
         "1 of 3 vectors .*: B",
     ),
     "arrays.npz": (lambda path: np.savez(path, a=VECTORS, b=VECTORS), "cannot be read as an emb"),
-    "alone.npy": (lambda path: np.save(path, VECTORS), r"alone\.txt does not exist"),
+    "alone.npy": (lambda path: np.save(path, VECTORS), r"alone\.txt is missing"),
     "names.npy": (
         lambda path: (np.save(path, VECTORS), path.with_suffix(".txt").write_text("A\nB\n")),
         r"Shape of passed values is \(3, 2\), indices imply \(2, 2\)",

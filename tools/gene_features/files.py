@@ -1,10 +1,7 @@
 """Reads gene sets, networks, embeddings and alias tables as other projects publish them."""
 
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anndata
@@ -13,7 +10,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from perturbation.data.names import listed
-from perturbation.errors import InputError, reason
+from perturbation.errors import InputError, reading
 
 LEAST_STRING_SCORE = 400
 """STRING's own threshold of "medium confidence", on its scale of 0 to 1000. Weaker links go."""
@@ -22,19 +19,9 @@ TITLES = ["", "alias", "from", "gene", "gene1", "gene_a", "gene_name", "gene_sym
 TITLES += ["index", "name", "source", "symbol"]
 """The first line of a table is its titles if it starts with one of these."""
 
+CURE = "Mend it, or give another file."
 _LINK_COLUMNS = [("protein1", "protein2"), ("sa", "sb")]
 """Titles that STRING's files, and tables of them with symbols, give to the two ends of a link."""
-
-
-@contextmanager
-def reading(path: Path, form: str) -> Iterator[None]:
-    """Turn what a library says of a file in the block into a sentence for the user."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename or path} does not exist.") from error
-    except (ValueError, TypeError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as {form}: {reason(error)}.") from error
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -73,7 +60,7 @@ def _are_numbers(fields: Sequence[str]) -> np.ndarray:
 
 def read_pairs(path: Path, names: list[str]) -> pd.DataFrame:
     """Read the first two columns of a table as text, without lines where one is empty."""
-    with reading(path, f"two columns, {' and '.join(names)}"):
+    with reading(path, f"two columns, {' and '.join(names)}", cure=CURE):
         pairs = read_table(path).iloc[:, :2].set_axis(names, axis=1).astype(object)
     return pairs[(pairs != "").all(axis=1)]
 
@@ -90,7 +77,7 @@ def read_gene_sets(path: Path) -> tuple[pd.DataFrame, dict[str, str], dict[str, 
     """
     if ".gmt" not in path.suffixes:
         return read_pairs(path, ["gene", "set"]), {}, {}
-    with reading(path, "gene sets"):
+    with reading(path, "gene sets", cure=CURE):
         lines = _lines(path)
     notes = lines.str.extract("^# *(version|licence): (.*)").dropna()
     sets = lines[~lines.str.startswith("#")].str.split("\t")
@@ -114,7 +101,7 @@ def read_network(path: Path, string_info: Path | None) -> pd.DataFrame:
         STRING's protein.info file, which gives its proteins symbols; None where `path` names genes.
         Links of proteins that are not in it are left out.
     """
-    with reading(path, "a table of links"):
+    with reading(path, "a table of links", cure=CURE):
         table = read_table(path)
         named = [ends for ends in _LINK_COLUMNS if ends[0] in table]
         a, b = named[0] if named else table.columns[:2]
@@ -150,7 +137,7 @@ def read_embedding(path: Path) -> pd.DataFrame:
     InputError
         If the file is missing, of another form, or a vector is not of finite numbers.
     """
-    with reading(path, "an embedding, one vector of numbers a gene"):
+    with reading(path, "an embedding, one vector of numbers a gene", cure=CURE):
         table = _named(_FORMS.get(path.suffix, read_table)(path))
     wrong = table.index[~np.isfinite(table.to_numpy()).all(axis=1)]
     if len(wrong):
@@ -177,8 +164,10 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _npy(path: Path) -> pd.DataFrame:
-    names = path.with_suffix(".txt")
-    return pd.DataFrame(np.load(path, allow_pickle=False), names.read_text("utf-8").split())
+    vectors, beside = np.load(path, allow_pickle=False), path.with_suffix(".txt")
+    with reading(beside, "names", cure=CURE):
+        names = beside.read_text("utf-8").split()
+    return pd.DataFrame(vectors, names)
 
 
 def _npz(path: Path) -> pd.DataFrame:
